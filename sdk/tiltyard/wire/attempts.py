@@ -1,0 +1,82 @@
+"""The worker's side of the protocol: claim, report, finish, release.
+
+Every call names its job and epoch. An epoch that is no longer the job's answers 409 `attempt_superseded`: the worker
+stops the job's processes and forgets the attempt.
+"""
+
+from pydantic import Field
+
+from tiltyard.wire.archives import EntryPoint
+from tiltyard.wire.events import Reported
+from tiltyard.wire.jobs import JobState, Reason
+from tiltyard.wire.model import Json, Text, WireModel
+
+
+class ClaimRequest(WireModel):
+    """A worker asks for a job it was told of."""
+
+    worker: str
+    queue: str
+
+
+class Claim(WireModel):
+    """The whole specification of an attempt, and the token that its reports carry."""
+
+    job: str
+    epoch: int
+    attempt: int
+    max_attempts: int
+    token: str
+    experiment: str
+    mlflow_experiment_id: str | None = None
+    archive: str
+    archive_size: int
+    project: str
+    """The folder in the archive that holds the MLproject."""
+    entry_point: EntryPoint
+    parameters: dict[str, Json]
+    command: str
+    """The shell command, parameters quoted into it."""
+    queue: str
+    timeout: float | None = None
+    """Seconds this attempt may run."""
+    lease_seconds: float
+    renew_seconds: float
+
+
+class Report(WireModel):
+    """News of an attempt; renews its lease. An empty one is a heartbeat."""
+
+    first: int = Field(ge=0)
+    """The attempt's own number of the first event here, dense from 0: a repeated report is recognised by it."""
+    events: list[Reported] = Field(default_factory=list, max_length=2_000)
+    mlflow_run_id: Text | None = None
+
+
+class ReportAnswer(WireModel):
+    """What the attempt is to do next."""
+
+    cancel: bool
+    """A caller asked for the end: stop the processes, then finish as `cancelled`."""
+    lease_seconds: float
+
+
+class Finish(WireModel):
+    """An attempt's result. Its artifacts are stored before it is sent."""
+
+    first: int = Field(ge=0)
+    events: list[Reported] = Field(default_factory=list, max_length=2_000)
+    """The last events, written before the final one."""
+    state: JobState
+    reason: Reason | None = None
+    message: Text | None = None
+    exit_code: int | None = None
+    signal: Text | None = None
+    mlflow_run_id: Text | None = None
+
+
+class FinishAnswer(WireModel):
+    """What became of the job."""
+
+    state: JobState
+    """The job's state after this attempt: final, or `queued` when another attempt follows."""
