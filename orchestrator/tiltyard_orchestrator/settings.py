@@ -1,0 +1,88 @@
+"""Every setting of the gateway, the keeper and the database commands, in one place; each is an environment variable.
+
+`TILTYARD_DATABASE_URL` sets `database_url`, and so on. Workers have settings of their own: they never see these.
+"""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+
+
+class Timing(BaseSettings):
+    """The clocks of the protocol, in seconds. They only make sense together, so they are checked together."""
+
+    model_config = SettingsConfigDict(env_prefix="TILTYARD_", frozen=True, extra="ignore")
+
+    lease_seconds: float = Field(default=60, gt=0)
+    """How long an attempt is believed to be alive after its last report."""
+    renew_seconds: float = Field(default=15, gt=0)
+    """How often a supervisor reports at least."""
+    resend_seconds: float = Field(default=30, gt=0)
+    """How long a published job may stay unclaimed before its bell is rung again."""
+    dispatch_every: float = Field(default=1, gt=0)
+    """How often the keeper looks for due jobs when nobody wakes it."""
+    expire_every: float = Field(default=5, gt=0)
+    """How often the keeper looks for leases that ran out."""
+    worker_lost_after: float = Field(default=60, gt=0)
+    """A worker not heard of for this long is shown as lost."""
+
+    @model_validator(mode="after")
+    def _renews_in_time(self) -> Self:
+        if self.renew_seconds * 2 > self.lease_seconds:
+            msg = f"renew_seconds ({self.renew_seconds:g}) must be at most half of lease_seconds ({self.lease_seconds:g})"
+            raise ValueError(msg)
+        return self
+
+
+class Settings(Timing):
+    """What a gateway needs to know of its surroundings."""
+
+    database_url: SecretStr
+    """`postgresql+asyncpg://user:password@host/database`; a plain `postgresql://` is read as that."""
+    broker_url: SecretStr
+    """`amqp://…` (RabbitMQ) or `redis://…` (the embedded broker)."""
+
+    store_dir: Path | None = None
+    """The folder that keeps archives and artifacts, where no S3 is given."""
+    s3_endpoint: str | None = None
+    """`https://host:port`; `http://` for a store without TLS."""
+    s3_bucket: str = "tiltyard"
+    s3_access_key: str | None = None
+    s3_secret_key: SecretStr | None = None
+    s3_region: str | None = None
+
+    mlflow_url: str | None = None
+    host: str = "127.0.0.1"
+    port: int = Field(default=8420, ge=0, le=65535)
+    database_pool_size: int = Field(default=10, ge=2)
+    bootstrap_token: SecretStr | None = None
+    """A user's token, known to the gateway from its start."""
+    worker_token: SecretStr | None = None
+    """A token for workers, known to the gateway from its start."""
+
+    @model_validator(mode="after")
+    def _has_one_store(self) -> Self:
+        if (self.store_dir is None) == (self.s3_endpoint is None):
+            msg = "set either TILTYARD_STORE_DIR or TILTYARD_S3_ENDPOINT: archives and artifacts need exactly one store"
+            raise ValueError(msg)
+        if self.s3_endpoint and not (self.s3_access_key and self.s3_secret_key):
+            msg = "TILTYARD_S3_ENDPOINT needs TILTYARD_S3_ACCESS_KEY and TILTYARD_S3_SECRET_KEY"
+            raise ValueError(msg)
+        return self
+
+    @cached_property
+    def database(self) -> str:
+        """The database URL with its driver named: SQLAlchemy's own default is another one."""
+        return name_driver(self.database_url.get_secret_value())
+
+
+def name_driver(url: str) -> str:
+    """Say asyncpg where a PostgreSQL URL names no driver."""
+    parsed = make_url(url)
+    if parsed.drivername in {"postgresql", "postgres"}:
+        parsed = parsed.set(drivername="postgresql+asyncpg")
+    return parsed.render_as_string(hide_password=False)

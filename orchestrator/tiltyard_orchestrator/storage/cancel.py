@@ -1,0 +1,28 @@
+"""Cancel: a job that has not started ends at once; a running one is told by the answer to its next report."""
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from tiltyard.wire.events import EventKind
+from tiltyard.wire.jobs import Job, JobState, Reason
+from tiltyard_orchestrator.domain.lifecycle import CANCEL_REQUESTED, RULES, Call, Outcome
+from tiltyard_orchestrator.storage.jobs import get_job
+from tiltyard_orchestrator.storage.moves import append, lock, move
+
+
+async def cancel(session: AsyncSession, job: str) -> Job | None:
+    """Ask for a job's end. A job that has ended stays as it is; asking twice is asking once.
+
+    Returns:
+        The job as it stands now; None when there is no such job.
+    """
+    row = await lock(session, job)
+    if row is None:
+        return None
+    state = JobState(row.state)
+    if state in RULES[Call.cancel].sources:
+        outcome = Outcome(state=JobState.cancelled, reason=Reason.cancel_requested, message=CANCEL_REQUESTED)
+        await move(session, row, Call.cancel, outcome)
+    elif state is JobState.running and not row.cancel_requested:
+        told = {"state": state.value, "reason": Reason.cancel_requested.value, "message": CANCEL_REQUESTED}
+        await append(session, row, [(EventKind.state, told, None)], cancel_requested=True)
+    return await get_job(session, job)

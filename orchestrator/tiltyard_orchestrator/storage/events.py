@@ -1,0 +1,77 @@
+"""Reading the history of jobs. A reader asks for what comes after a `seq` it has; nothing is pushed, so nothing is skipped."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from tiltyard.wire.events import Event, EventKind
+from tiltyard.wire.jobs import JobState
+from tiltyard_orchestrator.storage.tables import EventRow, ExperimentRow, JobRow
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """Where a job's history stands: its state, and the `seq` of its newest event, read together."""
+
+    state: JobState
+    seq: int
+
+
+async def read_events(session: AsyncSession, job: str, *, after: int, limit: int) -> list[Event]:
+    """The next events of a job behind `after`, in order."""
+    found = await session.scalars(
+        select(EventRow)
+        .where(col(EventRow.job_id) == job, col(EventRow.seq) > after)
+        .order_by(col(EventRow.seq))
+        .limit(limit)
+    )
+    return [as_event(row) for row in found.all()]
+
+
+async def read_log(
+    session: AsyncSession, job: str, *, after: int, limit: int, stream: str | None = None
+) -> list[Event]:
+    """The next log events of a job behind `after`, of one stream or of both."""
+    query = (
+        select(EventRow)
+        .where(col(EventRow.job_id) == job, col(EventRow.seq) > after, col(EventRow.kind) == EventKind.log)
+        .order_by(col(EventRow.seq))
+        .limit(limit)
+    )
+    if stream is not None:
+        query = query.where(col(EventRow.data)["stream"].astext == stream)
+    return [as_event(row) for row in (await session.scalars(query)).all()]
+
+
+async def standing(session: AsyncSession, job: str) -> Standing | None:
+    """Where a job's history stands; None when there is no such job."""
+    query = select(col(JobRow.state), col(JobRow.seq)).where(col(JobRow.id) == job)
+    found = (await session.execute(query)).one_or_none()
+    return Standing(state=JobState(found[0]), seq=found[1]) if found else None
+
+
+async def standings(
+    session: AsyncSession, *, experiment: str | None = None, jobs: Collection[str] | None = None
+) -> dict[str, Standing]:
+    """Where the histories of many jobs stand, oldest job first."""
+    query = select(col(JobRow.id), col(JobRow.state), col(JobRow.seq)).order_by(
+        col(JobRow.created_at), col(JobRow.id)
+    )
+    if experiment is not None:
+        query = query.join(ExperimentRow, col(ExperimentRow.id) == col(JobRow.experiment_id)).where(
+            col(ExperimentRow.name) == experiment
+        )
+    if jobs is not None:
+        query = query.where(col(JobRow.id).in_(jobs))
+    found = (await session.execute(query)).all()
+    return {job: Standing(state=JobState(state), seq=seq) for job, state, seq in found}
+
+
+def as_event(row: EventRow) -> Event:
+    """A row as callers see it."""
+    return Event(
+        job=row.job_id, seq=row.seq, at=row.at, kind=EventKind(row.kind), attempt=row.attempt, data=row.data
+    )

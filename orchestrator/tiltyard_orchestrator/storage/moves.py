@@ -1,0 +1,131 @@
+"""The one place that writes a job's state: under the row's lock, by a rule of the lifecycle, with its event beside it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from tiltyard.wire.events import EventKind
+from tiltyard.wire.jobs import JobState
+from tiltyard_orchestrator.domain.lifecycle import RULES, Call, Outcome
+from tiltyard_orchestrator.storage.tables import EventRow, JobRow
+
+
+async def lock(session: AsyncSession, job: str) -> JobRow | None:
+    """Take a job's row lock, whatever its state."""
+    found = await session.scalars(select(JobRow).where(col(JobRow.id) == job).with_for_update())
+    return found.one_or_none()
+
+
+async def lock_attempt(session: AsyncSession, job: str, epoch: int) -> JobRow | None:
+    """Take the row lock of a job that is running under this epoch; None when somebody else holds it by now."""
+    found = await session.scalars(
+        select(JobRow)
+        .where(col(JobRow.id) == job, col(JobRow.epoch) == epoch, col(JobRow.state) == JobState.running)
+        .with_for_update()
+    )
+    return found.one_or_none()
+
+
+async def move(
+    session: AsyncSession,
+    row: JobRow,
+    call: Call,
+    outcome: Outcome,
+    *,
+    data: Mapping[str, Any] | None = None,
+    **columns: Any,
+) -> None:
+    """Move a locked job to where the outcome says, and write the event that tells of it.
+
+    Args:
+        session: the transaction that holds the row's lock.
+        row: the locked row; it is refreshed, so that it shows the job as it stands afterwards.
+        call: the verb that moves it.
+        outcome: the new state, its reason and message.
+        data: more for the event.
+        columns: more for the row, such as `lease_until`.
+
+    Raises:
+        ValueError: the lifecycle knows no such move.
+    """
+    rule = RULES[call]
+    if JobState(row.state) not in rule.sources or outcome.state not in rule.targets:
+        raise ValueError(f"{call} does not move a job from {row.state} to {outcome.state}")
+    values: dict[str, Any] = {
+        "state": outcome.state.value,
+        "reason": outcome.reason.value if outcome.reason else None,
+        "message": outcome.message,
+        "seq": row.seq + 1,
+        "epoch": row.epoch + rule.new_epoch,
+        "lease_until": None,
+        "dispatch_at": func.now() if outcome.state is JobState.queued else None,
+        "finished_at": func.now() if outcome.state.final else None,
+    }
+    attempt = columns.get("attempt", row.attempt)
+    event = {
+        "state": values["state"],
+        "reason": values["reason"],
+        "message": values["message"],
+        **(data or {}),
+    }
+    await session.execute(
+        update(JobRow)
+        .where(col(JobRow.id) == row.id)
+        .values(values | columns)
+        .execution_options(synchronize_session=False)
+    )
+    await session.execute(
+        insert(EventRow).values(
+            job_id=row.id,
+            seq=row.seq + 1,
+            kind=EventKind.state.value,
+            attempt=attempt,
+            data={key: value for key, value in event.items() if value is not None},
+        )
+    )
+    await session.refresh(row)
+
+
+async def append(
+    session: AsyncSession,
+    row: JobRow,
+    events: Sequence[tuple[EventKind, Mapping[str, Any], datetime | None]],
+    **columns: Any,
+) -> None:
+    """Write events of a locked job behind those it has; their `seq` follow without a gap.
+
+    A worker's clock may be wrong, so that an event's time is kept between the attempt's start and now.
+    """
+    if events:
+        now = (await session.execute(select(func.now()))).scalar_one()
+        earliest = row.started_at or row.created_at
+        await session.execute(
+            insert(EventRow),
+            [
+                {
+                    "job_id": row.id,
+                    "seq": seq,
+                    "at": now if at is None else min(max(at, earliest), now),
+                    "kind": kind.value,
+                    "attempt": row.attempt,
+                    "data": dict(data),
+                }
+                for seq, (kind, data, at) in enumerate(events, start=row.seq + 1)
+            ],
+        )
+    await session.execute(
+        update(JobRow)
+        .where(col(JobRow.id) == row.id)
+        .values({"seq": row.seq + len(events)} | columns)
+        .execution_options(synchronize_session=False)
+    )
+    await session.refresh(row)
+
+
+def seconds(value: float) -> timedelta:
+    """A length of time as PostgreSQL takes it."""
+    return timedelta(seconds=value)

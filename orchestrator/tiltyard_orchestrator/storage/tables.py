@@ -1,0 +1,207 @@
+"""The tables. PostgreSQL holds the truth; what must never happen is a constraint here or a trigger in the migrations.
+
+Two facts carry the rest: the job row is its own outbox (`dispatch_at`), and every event of a job takes its `seq` under
+the job's row lock, so that a reader who has seen `seq` n has seen everything before it.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, MetaData, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlmodel import Field, SQLModel
+
+from tiltyard.wire.events import EventKind
+from tiltyard.wire.jobs import FINAL_STATES, JobState
+from tiltyard.wire.workers import WorkerState
+
+NOW = text("now()")
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Table(SQLModel):
+    """The base of our tables; other SQLModel metadata in the process stays apart."""
+
+    metadata = MetaData(naming_convention=NAMING)
+
+
+def _quoted(values: Any) -> str:
+    return ", ".join(f"'{value}'" for value in sorted(values))
+
+
+class TokenRow(Table, table=True):
+    """A bearer token, known by its hash alone."""
+
+    __tablename__ = "token"
+    __table_args__ = (CheckConstraint("role IN ('user', 'worker')", name="role"),)
+
+    id: str = Field(primary_key=True, sa_type=Text)
+    name: str = Field(sa_type=Text)
+    role: str = Field(sa_type=Text)
+    sha256: str = Field(sa_type=Text, unique=True)
+    created_at: datetime = Field(sa_column_kwargs={"server_default": NOW})
+    revoked_at: datetime | None = None
+
+
+class TicketRow(Table, table=True):
+    """A ticket that opens one WebSocket, once: for browsers, which cannot send a header there."""
+
+    __tablename__ = "ticket"
+
+    sha256: str = Field(primary_key=True, sa_type=Text)
+    token_id: str = Field(sa_column=Column(Text, ForeignKey("token.id", ondelete="CASCADE"), nullable=False))
+    expires_at: datetime
+
+
+class ExperimentRow(Table, table=True):
+    """A named collection of related jobs."""
+
+    __tablename__ = "experiment"
+
+    id: str = Field(primary_key=True, sa_type=Text)
+    name: str = Field(sa_type=Text, unique=True)
+    description: str = Field(default="", sa_type=Text)
+    mlflow_experiment_id: str | None = Field(default=None, sa_type=Text)
+    created_at: datetime = Field(sa_column_kwargs={"server_default": NOW})
+    updated_at: datetime = Field(sa_column_kwargs={"server_default": NOW})
+
+
+class QueueRow(Table, table=True):
+    """A queue of jobs for the workers of one image."""
+
+    __tablename__ = "queue"
+
+    name: str = Field(primary_key=True, sa_type=Text)
+    description: str = Field(default="", sa_type=Text)
+    paused: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    created_at: datetime = Field(sa_column_kwargs={"server_default": NOW})
+
+
+class ArchiveRow(Table, table=True):
+    """An uploaded archive and what was read in it; its bytes are in the store."""
+
+    __tablename__ = "archive"
+
+    sha256: str = Field(primary_key=True, sa_type=Text)
+    size: int = Field(sa_type=BigInteger)
+    format: str = Field(sa_type=Text)
+    files: int
+    project: str = Field(default="", sa_type=Text)
+    name: str = Field(default="", sa_type=Text)
+    entry_points: list[dict[str, Any]] = Field(sa_type=JSONB)
+    created_at: datetime = Field(sa_column_kwargs={"server_default": NOW})
+
+
+class WorkerRow(Table, table=True):
+    """A process that serves a queue, as it last said of itself."""
+
+    __tablename__ = "worker"
+    __table_args__ = (CheckConstraint(f"state IN ({_quoted(set(WorkerState) - {'lost'})})", name="state"),)
+
+    id: str = Field(primary_key=True, sa_type=Text)
+    host: str = Field(sa_type=Text)
+    queue: str = Field(foreign_key="queue.name", sa_type=Text)
+    image: str = Field(default="", sa_type=Text)
+    pid: int = Field(default=0, sa_type=BigInteger)
+    state: str = Field(sa_type=Text)
+    fence: str = Field(default="", sa_type=Text)
+    job_id: str | None = Field(default=None, sa_type=Text)
+    versions: dict[str, str] = Field(default_factory=dict, sa_type=JSONB)
+    started_at: datetime = Field(sa_column_kwargs={"server_default": NOW})
+    last_seen: datetime = Field(sa_column_kwargs={"server_default": NOW})
+
+
+class JobRow(Table, table=True):
+    """One submission: what to run, where it stands, and who may write to it."""
+
+    __tablename__ = "job"
+    __table_args__ = (
+        CheckConstraint(f"state IN ({_quoted(JobState)})", name="state"),
+        # A job has ended exactly when it has an end.
+        CheckConstraint(f"(state IN ({_quoted(FINAL_STATES)})) = (finished_at IS NOT NULL)", name="ended"),
+        # A lease belongs to a running attempt and to nothing else.
+        CheckConstraint("(state = 'running') = (lease_until IS NOT NULL)", name="leased"),
+        # Only a queued job is due to be published.
+        CheckConstraint("(state = 'queued') = (dispatch_at IS NOT NULL)", name="due"),
+        CheckConstraint("attempt BETWEEN 0 AND max_attempts", name="attempts"),
+        # The keeper's two questions, each answered by a small index that forgets ended jobs.
+        Index("ix_job_due", "dispatch_at", postgresql_where=text("state = 'queued'")),
+        Index("ix_job_lease", "lease_until", postgresql_where=text("state = 'running'")),
+        # Lists are read newest first, by keyset.
+        Index("ix_job_created", "created_at", "id"),
+        Index("ix_job_experiment", "experiment_id", "created_at", "id"),
+        Index("ix_job_queue_state", "queue", "state"),
+        Index("ix_job_tags", "tags", postgresql_using="gin"),
+    )
+
+    id: str = Field(primary_key=True, sa_type=Text)
+    experiment_id: str = Field(foreign_key="experiment.id", sa_type=Text)
+    archive: str = Field(foreign_key="archive.sha256", sa_type=Text)
+    entry_point: str = Field(sa_type=Text)
+    parameters: dict[str, Any] = Field(sa_type=JSONB)
+    command: str = Field(sa_type=Text)
+    queue: str = Field(foreign_key="queue.name", sa_type=Text)
+    timeout: float | None = None
+    description: str = Field(default="", sa_type=Text)
+    tags: list[str] = Field(default_factory=list, sa_type=ARRAY(Text))
+    idempotency_key: str | None = Field(default=None, sa_type=Text, unique=True)
+    request_digest: str | None = Field(default=None, sa_type=Text)
+
+    state: str = Field(sa_type=Text)
+    reason: str | None = Field(default=None, sa_type=Text)
+    message: str | None = Field(default=None, sa_type=Text)
+    attempt: int = 0
+    max_attempts: int
+    epoch: int = 0
+    """Counts everyone who ever held the job; a write that names another epoch is refused."""
+    seq: int = Field(default=0, sa_type=BigInteger)
+    """The `seq` of the newest event."""
+    reported: int = Field(default=0, sa_type=BigInteger)
+    """How many of its own events the running attempt has delivered: what makes a repeated report harmless."""
+    cancel_requested: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    token_sha256: str | None = Field(default=None, sa_type=Text)
+    worker_id: str | None = Field(default=None, sa_type=Text)
+    finished_epoch: int | None = None
+    """The epoch whose finish was recorded: a repeated finish is answered, not refused."""
+    mlflow_run_id: str | None = Field(default=None, sa_type=Text)
+
+    created_at: datetime = Field(sa_column_kwargs={"server_default": NOW})
+    dispatch_at: datetime | None = None
+    lease_until: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+class EventRow(Table, table=True):
+    """One row of a job's history."""
+
+    __tablename__ = "event"
+    __table_args__ = (CheckConstraint(f"kind IN ({_quoted(EventKind)})", name="kind"),)
+
+    job_id: str = Field(sa_column=Column(Text, ForeignKey("job.id", ondelete="CASCADE"), primary_key=True))
+    seq: int = Field(primary_key=True, sa_type=BigInteger)
+    at: datetime = Field(sa_column_kwargs={"server_default": NOW})
+    kind: str = Field(sa_type=Text)
+    attempt: int
+    data: dict[str, Any] = Field(sa_type=JSONB)
+
+
+class ArtifactRow(Table, table=True):
+    """A file an attempt produced; its bytes are in the store under `{job}/{epoch}/{path}`."""
+
+    __tablename__ = "artifact"
+
+    job_id: str = Field(sa_column=Column(Text, ForeignKey("job.id", ondelete="CASCADE"), primary_key=True))
+    epoch: int = Field(primary_key=True)
+    path: str = Field(primary_key=True, sa_type=Text)
+    attempt: int
+    size: int = Field(sa_type=BigInteger)
+    sha256: str = Field(sa_type=Text)
+    media_type: str = Field(sa_type=Text)
+    created_at: datetime = Field(sa_column_kwargs={"server_default": NOW})

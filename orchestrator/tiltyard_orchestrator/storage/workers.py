@@ -1,0 +1,73 @@
+"""Workers, as they last said of themselves; one that is silent for too long is shown as lost."""
+
+from datetime import datetime
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from tiltyard.wire.workers import Worker, WorkerHeartbeat, WorkerState
+from tiltyard_orchestrator.storage.moves import seconds
+from tiltyard_orchestrator.storage.tables import WorkerRow
+
+FORGET_AFTER_SECONDS = 7 * 24 * 3600.0
+"""A worker that stopped or was lost leaves the list after a week."""
+
+
+async def record_heartbeat(
+    session: AsyncSession, worker: str, heartbeat: WorkerHeartbeat, *, lost_after: float
+) -> Worker:
+    """Note what a worker says. Its queue exists: that was checked before."""
+    said = {
+        "host": heartbeat.host,
+        "queue": heartbeat.queue,
+        "image": heartbeat.image,
+        "pid": heartbeat.pid,
+        "state": heartbeat.state.value,
+        "fence": heartbeat.fence,
+        "job_id": heartbeat.job,
+        "versions": heartbeat.versions,
+    }
+    await session.execute(
+        insert(WorkerRow)
+        .values(id=worker, **said)
+        .on_conflict_do_update(index_elements=["id"], set_=said | {"last_seen": func.now()})
+    )
+    row = await session.get_one(WorkerRow, worker, populate_existing=True)
+    return as_worker(row, lost_before=row.last_seen - seconds(lost_after))
+
+
+async def list_workers(session: AsyncSession, *, lost_after: float) -> list[Worker]:
+    """Every worker that was seen within a week, newest first."""
+    lost_before = (await session.execute(select(func.now() - seconds(lost_after)))).scalar_one()
+    rows = await session.scalars(
+        select(WorkerRow).order_by(col(WorkerRow.started_at).desc(), col(WorkerRow.id))
+    )
+    return [as_worker(row, lost_before=lost_before) for row in rows]
+
+
+async def forget_workers(session: AsyncSession) -> None:
+    """Drop the rows of workers that were not seen for a week."""
+    gone = col(WorkerRow.last_seen) < func.now() - seconds(FORGET_AFTER_SECONDS)
+    await session.execute(delete(WorkerRow).where(gone).execution_options(synchronize_session=False))
+
+
+def as_worker(row: WorkerRow, *, lost_before: datetime) -> Worker:
+    """A row as callers see it."""
+    state = WorkerState(row.state)
+    if state is not WorkerState.stopped and row.last_seen < lost_before:
+        state = WorkerState.lost
+    return Worker(
+        id=row.id,
+        host=row.host,
+        queue=row.queue,
+        image=row.image,
+        pid=row.pid,
+        state=state,
+        fence=row.fence,
+        job=row.job_id,
+        versions=row.versions,
+        started_at=row.started_at,
+        last_seen=row.last_seen,
+    )
