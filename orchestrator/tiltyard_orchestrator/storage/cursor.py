@@ -1,4 +1,4 @@
-"""Keyset cursors: opaque to callers, the last row's place in the order to us. A page never repeats or skips a row that stayed."""
+"""Keyset cursors: opaque to callers, the last row's place in the order to us. A page never repeats or skips a row."""
 
 import base64
 import json

@@ -1,0 +1,115 @@
+"""The keeper: two loops inside every gateway. One publishes the jobs that are due, one takes away leases that ran out.
+
+There may be any number of keepers; they skip each other's locked rows and need no leader. A keeper that is killed
+between its commit and its publish has lost nothing: the row says when the bell is to be rung again.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import structlog
+
+from tiltyard_orchestrator.broker.hints import Hints
+from tiltyard_orchestrator.broker.publish import Publisher
+from tiltyard_orchestrator.domain.patience import Patience
+from tiltyard_orchestrator.settings import Timing
+from tiltyard_orchestrator.storage.database import Database
+from tiltyard_orchestrator.storage.dispatch import dispatch
+from tiltyard_orchestrator.storage.expire import expire
+from tiltyard_orchestrator.storage.workers import forget_workers
+
+log = structlog.get_logger(__name__)
+
+BATCH = 200
+TIDY_EVERY_SECONDS = 3600.0
+
+
+@dataclass(kw_only=True)
+class Pulse:
+    """How the keeper is doing, for `/health`."""
+
+    publishing: bool = True
+    """Whether the last publish was confirmed."""
+    looking: bool = True
+    """Whether the last look into the database succeeded."""
+
+
+class Keeper:
+    """Publishes due jobs and expires leases until it is cancelled."""
+
+    def __init__(self, database: Database, publisher: Publisher, hints: Hints, timing: Timing) -> None:
+        self._database = database
+        self._publisher = publisher
+        self._hints = hints
+        self._timing = timing
+        self._patience = Patience(lease_seconds=timing.lease_seconds, look_seconds=timing.expire_every)
+        self._woken = asyncio.Event()
+        self.pulse = Pulse()
+
+    def wake(self) -> None:
+        """Look for due jobs now: one was just submitted or came back."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Keep, until cancelled. No failure ends it: what went wrong is logged once and tried again."""
+        async with asyncio.TaskGroup() as loops:
+            loops.create_task(self._forever(self._dispatch_all, self._until_woken))
+            loops.create_task(
+                self._forever(self._expire_late, lambda: asyncio.sleep(self._timing.expire_every))
+            )
+            loops.create_task(self._forever(self._tidy, lambda: asyncio.sleep(TIDY_EVERY_SECONDS)))
+
+    async def _forever(
+        self, work: Callable[[], Awaitable[None]], pause: Callable[[], Awaitable[None]]
+    ) -> None:
+        failing = False
+        while True:
+            try:
+                await work()
+                failing = False
+            except Exception as error:  # noqa: BLE001 - the loop must outlive whatever breaks in one round
+                if not failing:
+                    log.warning(
+                        "keeper_failing", work=work.__name__, error=str(error) or type(error).__name__
+                    )
+                failing = True
+            await pause()
+
+    async def _until_woken(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._timing.dispatch_every):
+                await self._woken.wait()
+        self._woken.clear()
+
+    async def _dispatch_all(self) -> None:
+        self._woken.clear()
+        while True:
+            async with self._database.transaction() as session:
+                due = await dispatch(session, resend_seconds=self._timing.resend_seconds, limit=BATCH)
+            if due:
+                try:
+                    await self._publisher.publish(due)
+                except Exception:
+                    self.pulse.publishing = False
+                    raise
+                self.pulse.publishing = True
+            if len(due) < BATCH:
+                return
+
+    async def _expire_late(self) -> None:
+        healthy = self.pulse.looking = await self._database.ready()
+        if not self._patience.look(asyncio.get_running_loop().time(), healthy=healthy):
+            return
+        async with self._database.transaction() as session:
+            moved = await expire(session)
+        for job in moved:
+            log.warning("lease_expired", job=job)
+            self._hints.announce(job)
+        if moved:
+            self.wake()
+
+    async def _tidy(self) -> None:
+        async with self._database.transaction() as session:
+            await forget_workers(session)
