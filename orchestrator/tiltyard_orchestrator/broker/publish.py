@@ -96,7 +96,7 @@ class Publisher:
         declared = job_queue(queue)(producer.channel)
         declared.declare()
         _, waiting, _ = declared.queue_declare(passive=True)
-        room = max(0, FULL_BELL - waiting)
+        room = max(0, FULL_BELL - int(waiting))
         for job in jobs[:room]:
             self._celery.send_task(
                 RUN_TASK,
