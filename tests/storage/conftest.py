@@ -64,7 +64,12 @@ def claimed(database: Database) -> Claim:
     async def take(job: str, *, lease_seconds: float = 60, worker: str = "w1") -> Claimed:
         async with database.transaction() as session:
             got = await claim(
-                session, job=job, worker=worker, queue="cpu", token_sha256="t" * 64, lease_seconds=lease_seconds
+                session,
+                job=job,
+                worker=worker,
+                queue="cpu",
+                token_sha256="t" * 64,
+                lease_seconds=lease_seconds,
             )
         assert isinstance(got, Claimed), got
         return got

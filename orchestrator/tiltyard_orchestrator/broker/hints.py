@@ -59,6 +59,7 @@ class Hints:
         self._unsent: dict[str, None] = {}
         self._news = threading.Condition()
         self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def start(self) -> None:
@@ -70,10 +71,12 @@ class Hints:
             ).start()
 
     def stop(self) -> None:
-        """Stop both threads; they end within a second or with the process."""
+        """Stop both threads; blocks for about a second."""
         self._stopping.set()
         with self._news:
             self._news.notify_all()
+        for thread in self._threads:
+            thread.join(timeout=5)
 
     def announce(self, job: str) -> None:
         """Tell everyone that a job's history has grown. Never blocks, never fails."""

