@@ -3,7 +3,14 @@
 import pytest
 
 from tiltyard.wire.jobs import FINAL_STATES, JobState, Reason
-from tiltyard_orchestrator.domain.lifecycle import RULES, Call, Outcome, after_expiry, after_finish, after_release
+from tiltyard_orchestrator.domain.lifecycle import (
+    RULES,
+    Call,
+    Outcome,
+    after_expiry,
+    after_finish,
+    after_release,
+)
 
 FAILED_START = Outcome(state=JobState.failed, reason=Reason.start_failed)
 
@@ -20,7 +27,9 @@ def test_a_final_state_is_reachable_from_every_other() -> None:
 
 
 def test_every_call_that_takes_a_running_job_away_fences_its_holder() -> None:
-    takers = {call for call, rule in RULES.items() if JobState.running in rule.sources and call is not Call.finish}
+    takers = {
+        call for call, rule in RULES.items() if JobState.running in rule.sources and call is not Call.finish
+    }
     assert takers == {call for call, rule in RULES.items() if rule.new_epoch} - {Call.claim}
 
 
@@ -29,7 +38,9 @@ def test_an_attempt_can_not_end_in_a_state_that_is_no_end() -> None:
         after_finish(Outcome(state=JobState.running), attempt=1, max_attempts=3)
 
 
-@pytest.mark.parametrize(("attempt", "state"), [(1, JobState.queued), (2, JobState.queued), (3, JobState.failed)])
+@pytest.mark.parametrize(
+    ("attempt", "state"), [(1, JobState.queued), (2, JobState.queued), (3, JobState.failed)]
+)
 def test_a_failed_start_is_tried_again_up_to_the_last_attempt(attempt: int, state: JobState) -> None:
     assert after_finish(FAILED_START, attempt=attempt, max_attempts=3).state is state
 
@@ -41,7 +52,9 @@ def test_the_users_own_failure_is_not_tried_again(reason: Reason) -> None:
 
 
 def test_a_lost_worker_costs_an_attempt_and_the_last_one_ends_the_job() -> None:
-    assert after_expiry(attempt=1, max_attempts=2, cancel_requested=False, worker="w").state is JobState.queued
+    assert (
+        after_expiry(attempt=1, max_attempts=2, cancel_requested=False, worker="w").state is JobState.queued
+    )
     last = after_expiry(attempt=2, max_attempts=2, cancel_requested=False, worker="w")
     assert (last.state, last.reason) == (JobState.failed, Reason.worker_lost)
 
