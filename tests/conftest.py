@@ -14,7 +14,8 @@ from tiltyard_orchestrator.storage.database import Database
 from tiltyard_orchestrator.storage.migrate import upgrade_now
 
 
-async def _administer(server: URL, statement: str) -> None:
+async def administer(server: URL, statement: str) -> None:
+    """Run a statement that no transaction may hold, such as CREATE DATABASE."""
     connection = await asyncpg.connect(
         host=server.host,
         port=server.port,
@@ -44,19 +45,19 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
 def template_database(postgres_server: URL) -> Iterator[str]:
     """A migrated database, of which every test gets a copy."""
     name = f"tiltyard_test_{secrets.token_hex(4)}"
-    asyncio.run(_administer(postgres_server, f'CREATE DATABASE "{name}"'))
+    asyncio.run(administer(postgres_server, f'CREATE DATABASE "{name}"'))
     upgrade_now(postgres_server.set(database=name).render_as_string(hide_password=False))
     yield name
-    asyncio.run(_administer(postgres_server, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+    asyncio.run(administer(postgres_server, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
 
 
 @pytest.fixture
 def database_url(postgres_server: URL, template_database: str) -> Iterator[str]:
     """The URL of a migrated database that nobody else uses."""
     name = f"{template_database}_{secrets.token_hex(4)}"
-    asyncio.run(_administer(postgres_server, f'CREATE DATABASE "{name}" TEMPLATE "{template_database}"'))
+    asyncio.run(administer(postgres_server, f'CREATE DATABASE "{name}" TEMPLATE "{template_database}"'))
     yield postgres_server.set(database=name).render_as_string(hide_password=False)
-    asyncio.run(_administer(postgres_server, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+    asyncio.run(administer(postgres_server, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
 
 
 @pytest.fixture

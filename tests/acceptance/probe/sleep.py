@@ -1,0 +1,9 @@
+import subprocess
+import sys
+import time
+
+# A grandchild in a session of its own: what a kill of the process group would miss.
+subprocess.Popen(["sleep", "987654"], start_new_session=True)
+print("asleep", flush=True)
+time.sleep(float(sys.argv[1]))
+print("awake", flush=True)
