@@ -1,0 +1,101 @@
+"""Checks a submission as a whole, before anything is stored: what would run, or every problem at once.
+
+A caller who made three mistakes is told three. What needs something that is itself missing (the parameters of an entry
+point that is not there) is left out, so that no mistake is told twice.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from tiltyard.wire.archives import Archive, EntryPoint
+from tiltyard.wire.jobs import JobSubmission
+from tiltyard.wire.model import Json
+from tiltyard.wire.problems import ProblemItem
+from tiltyard_orchestrator.domain.command import LONGEST_COMMAND, render
+from tiltyard_orchestrator.domain.duration import parse_duration
+from tiltyard_orchestrator.domain.parameters import Bound, bind, did_you_mean, listed, shown
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accepted:
+    """What a submission comes to."""
+
+    entry_point: EntryPoint
+    values: dict[str, Json]
+    """Every declared parameter, defaults filled in."""
+    command: str
+    """The command line as the shell gets it."""
+    timeout: float | None
+    """Seconds; None where the submission sets no limit of its own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Filled:
+    entry_point: EntryPoint
+    values: dict[str, Json]
+    command: str
+
+
+def check(
+    submission: JobSubmission, archive: Archive | None, queues: Collection[str]
+) -> Accepted | list[ProblemItem]:
+    """Return what would run, or everything that is wrong.
+
+    `archive` is the stored archive that the submission names, None where there is none; `queues` are the names of all
+    queues.
+    """
+    filled = _fill(submission, archive)
+    timeout = _timeout(submission)
+    problems = filled if isinstance(filled, list) else []
+    if isinstance(timeout, ProblemItem):
+        problems = [*problems, timeout]
+    problems = [*problems, *_queue(submission.queue, queues)]
+    if problems or isinstance(filled, list) or isinstance(timeout, ProblemItem):
+        return problems
+    return Accepted(
+        entry_point=filled.entry_point, values=filled.values, command=filled.command, timeout=timeout
+    )
+
+
+def _fill(submission: JobSubmission, archive: Archive | None) -> _Filled | list[ProblemItem]:
+    if archive is None:
+        detail = f"no archive {submission.archive} is stored here: upload it first"
+        return [ProblemItem(pointer="/archive", code="unknown_archive", detail=detail)]
+    there = {entry_point.name: entry_point for entry_point in archive.entry_points}
+    entry_point = there.get(submission.entry_point)
+    if entry_point is None:
+        asked = submission.entry_point
+        hint = did_you_mean(asked, there)
+        detail = f"the archive has no entry point {shown(asked)}{hint}; it has {listed(there)}"
+        return [ProblemItem(pointer="/entry_point", code="unknown_entry_point", detail=detail)]
+    bound = bind(entry_point.parameters, submission.parameters)
+    match bound:
+        case Bound(values=values):
+            return _rendered(entry_point, values)
+        case problems:
+            return problems
+
+
+def _rendered(entry_point: EntryPoint, values: dict[str, Json]) -> _Filled | list[ProblemItem]:
+    command = render(entry_point.command, values)
+    if len(command.encode()) > LONGEST_COMMAND:
+        detail = f"these values make a command of over {LONGEST_COMMAND} bytes: put the data into a file of the archive"
+        return [ProblemItem(pointer="/parameters", code="command_too_long", detail=detail)]
+    return _Filled(entry_point=entry_point, values=values, command=command)
+
+
+def _timeout(submission: JobSubmission) -> float | ProblemItem | None:
+    if submission.timeout is None:
+        return None
+    try:
+        return parse_duration(submission.timeout)
+    except ValueError as error:
+        return ProblemItem(pointer="/timeout", code="bad_timeout", detail=str(error))
+
+
+def _queue(name: str, queues: Collection[str]) -> list[ProblemItem]:
+    if name in queues:
+        return []
+    known = f"; known are {listed(queues)}" if queues else "; there is none yet"
+    detail = f"there is no queue {shown(name)}{did_you_mean(name, queues)}{known}"
+    return [ProblemItem(pointer="/queue", code="unknown_queue", detail=detail)]
