@@ -1,0 +1,48 @@
+# Everything there is to do with this checkout. `make` alone lists it.
+# The set-up needs a Python 3.11+ and a package index, and installs into the checkout alone: see scripts/setup.sh.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+SETUP := PYTHON='$(PYTHON)' EXTRAS='$(EXTRAS)' sh scripts/setup.sh
+
+.PHONY: help setup demo up test check format bench clean
+
+help: ## list what make can do
+	@echo 'Usage: make TARGET'
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' Makefile
+	@echo
+	@echo 'Variables: ARGS="..." goes to the command of demo, up, test and bench; PYTHON=/path/to/python3.12 chooses the'
+	@echo 'interpreter; EXTRAS="pytorch" installs more.'
+
+setup: ## install all that running, checking and testing needs, into this checkout
+	@$(SETUP) dev
+
+demo: ## run a real attack on a testbed of its own, show what it found, clean up
+	@$(SETUP)
+	@$(BIN)/tiltyard demo $(ARGS)
+
+up: ## start a testbed that stays: make up ARGS="--port 9000"
+	@$(SETUP)
+	@exec $(BIN)/tiltyard up $(ARGS)
+
+test: check ## check, then run every test; says what is skipped, and why: make test ARGS="tests/domain"
+	@$(BIN)/pytest -rs $(ARGS)
+
+check: setup ## lint, formatting, types, and the layers between the import roots
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: setup ## format the code and mend what the linter can mend
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: setup ## measure submits beside a bare INSERT; benchmarks/README.md says how to read it
+	@$(BIN)/python benchmarks/submit.py $(ARGS)
+
+clean: ## remove what the set-up and the checks made
+	rm -rf .venv .tools .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
