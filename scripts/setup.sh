@@ -34,7 +34,7 @@ sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))
 seen=""
 python=""
 for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11 python3.14 python}; do
-    command -v "$candidate" >/dev/null 2>&1 || continue
+    command -v "$candidate" >/dev/null 2>&1 || [ -n "${PYTHON:-}" ] || continue
     if answer=$("$candidate" -c "$suitable" 2>/dev/null); then
         python=${answer#* }
         break
@@ -49,6 +49,10 @@ Install one, or name it: make PYTHON=/path/to/python3.12 ..."
 index=${PIP_INDEX_URL:-$("$python" -m pip config get global.index-url 2>/dev/null || true)}
 index=${index:-https://pypi.org/simple}
 export UV_DEFAULT_INDEX="$index"
+# uv brings its own certificates; where the system has some, those are trusted, as pip does.
+for bundle in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem; do
+    [ ! -r "$bundle" ] || export UV_SYSTEM_CERTS=true
+done
 [ -z "${PIP_CERT:-}" ] || export SSL_CERT_FILE="${SSL_CERT_FILE:-$PIP_CERT}"
 # A home that cannot be written to is no place for a cache.
 mkdir -p "${UV_CACHE_DIR:-${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/uv}" 2>/dev/null || export UV_CACHE_DIR="$PWD/.tools/cache"
