@@ -1,3 +1,39 @@
-"""Tiltyard: a testbed for machine-learning security."""
+"""Tiltyard: a testbed for machine-learning security.
+
+A script that runs as a job tells of itself with `progress`, `metric` and `artifact`; a program that submits jobs uses
+`Client` or `AsyncClient`. A job's start is paid for by every job, so this module imports the standard library alone: the
+clients are imported when they are first asked for.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from tiltyard.script import artifact, metric, progress
+
+if TYPE_CHECKING:
+    from tiltyard.client.aio import AsyncClient
+    from tiltyard.client.errors import NotFound, Refused, TiltyardError, Unauthorized, Unreachable
+    from tiltyard.client.sync import Client
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "NotFound",
+    "Refused",
+    "TiltyardError",
+    "Unauthorized",
+    "Unreachable",
+    "__version__",
+    "artifact",
+    "metric",
+    "progress",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from tiltyard import client  # noqa: PLC0415 - jobs import this module and need no client
+
+    return getattr(client, name)

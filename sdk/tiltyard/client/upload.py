@@ -1,0 +1,85 @@
+"""Bringing an entry point's files to the gateway: packed if they are a folder, and not sent where they are known already."""
+
+import asyncio
+import hashlib
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from tiltyard.archive import pack_directory
+from tiltyard.client.connection import Connection
+from tiltyard.client.errors import NotFound
+from tiltyard.wire.archives import Archive
+
+Progress = Callable[[int, int], None]
+"""Told the bytes sent so far, and of how many."""
+
+_PIECE = 256 * 1024
+_LONGEST_ANSWER = 600.0
+"""Seconds a gateway may take to receive, read and store an archive of the largest size."""
+
+
+async def upload(connection: Connection, path: Path, progress: Progress | None = None) -> Archive:
+    """The stored archive of a folder or of an archive file.
+
+    Raises:
+        ArchiveRefused: the folder holds what an archive may not.
+        FileNotFoundError: there is nothing at `path`.
+        Refused: the gateway will not have the archive; `code` says by which rule.
+    """
+    async with _packed(path) as packed:
+        digest = await asyncio.to_thread(_digest, packed)
+        known = await find_archive(connection, digest)
+        return known or await _send(connection, packed, digest, progress)
+
+
+async def find_archive(connection: Connection, digest: str) -> Archive | None:
+    """An archive that the gateway has; None when it has not."""
+    try:
+        await connection.send("HEAD", f"archives/{digest}")
+        return await connection.ask(Archive, "GET", f"archives/{digest}")
+    except NotFound:
+        return None
+
+
+@asynccontextmanager
+async def _packed(path: Path) -> AsyncIterator[Path]:
+    if not await asyncio.to_thread(path.is_dir):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="tiltyard-") as folder:
+        packed = Path(folder) / "archive.tar.gz"
+        await asyncio.to_thread(pack_directory, path, packed)
+        yield packed
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+async def _send(connection: Connection, path: Path, digest: str, progress: Progress | None) -> Archive:
+    size = (await asyncio.to_thread(path.stat)).st_size
+
+    async def body() -> AsyncIterator[bytes]:
+        sent = 0
+        with path.open("rb") as file:
+            while piece := await asyncio.to_thread(file.read, _PIECE):
+                yield piece
+                sent += len(piece)
+                if progress is not None:
+                    progress(sent, size)
+
+    archive = await connection.ask(
+        Archive,
+        "POST",
+        "archives",
+        body=body,
+        headers={"Content-Length": str(size), "Content-Type": "application/octet-stream"},
+        answer_within=_LONGEST_ANSWER,
+        repeatable=True,  # an archive is its digest: the same one twice is one
+    )
+    if archive.sha256 != digest:
+        raise OSError(f"{path} changed while it was sent; send it again")
+    return archive
