@@ -6,6 +6,8 @@ so one download is enough to install everything else. Its digest is checked agai
     python fetch_pip.py https://pypi.org/simple .tools      prints the path of the wheel
 """
 
+# ruff: noqa: INP001 - a script, not a package
+
 import hashlib
 import re
 import sys
