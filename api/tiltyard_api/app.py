@@ -1,0 +1,114 @@
+"""The gateway as an application: its parts made at the start, its routes, its errors, its OpenAPI."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI
+
+from tiltyard import __version__
+from tiltyard.wire import Problem
+from tiltyard_api import (
+    archives,
+    artifacts,
+    attempts,
+    events,
+    experiments,
+    health,
+    jobs,
+    openapi,
+    problems,
+    queues,
+    workers,
+)
+from tiltyard_api.parts import Parts
+from tiltyard_orchestrator.artifacts.choose import choose_store
+from tiltyard_orchestrator.broker.hints import Hints
+from tiltyard_orchestrator.broker.publish import Publisher
+from tiltyard_orchestrator.keeper.loops import Keeper
+from tiltyard_orchestrator.settings import Settings
+from tiltyard_orchestrator.storage.database import Database
+from tiltyard_orchestrator.storage.tokens import add_token
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The gateway for these settings. It imports no user code, no MLflow and no Prefect."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with running_parts(settings) as parts:
+            app.state.parts = parts
+            yield
+
+    app = FastAPI(
+        title="Tiltyard",
+        version=__version__,
+        summary="A testbed for machine-learning security.",
+        lifespan=lifespan,
+        generate_unique_id_function=lambda route: route.name,
+        responses={},
+    )
+    api = APIRouter(prefix="/api/v1")
+    for noun in (archives, experiments, queues, workers, attempts, jobs, artifacts, events):
+        api.include_router(noun.routes)
+    app.include_router(api)
+    app.include_router(health.routes)
+    problems.install(app)
+    openapi.install(app, extra=[Problem])
+    return app
+
+
+@asynccontextmanager
+async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
+    """The parts of a gateway, with the keeper running, while the block lasts."""
+    async with AsyncExitStack() as stack:
+        database = Database(settings.database, pool_size=settings.database_pool_size)
+        stack.push_async_callback(database.dispose)
+        broker_url = settings.broker_url.get_secret_value()
+        publisher = Publisher(broker_url, message_seconds=settings.resend_seconds * 2)
+        stack.push_async_callback(asyncio.to_thread, publisher.close)
+        hints = Hints(broker_url)
+        hints.start()
+        stack.push_async_callback(asyncio.to_thread, hints.stop)
+        keeper = Keeper(database, publisher, hints, settings)
+        spool = stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="tiltyard-uploads-", dir=_spool_place(settings))
+        )
+        await _add_tokens(database, settings)
+        keeping = asyncio.create_task(keeper.run(), name="keeper")
+        stack.push_async_callback(_end, keeping)
+        yield Parts(
+            settings=settings,
+            database=database,
+            store=choose_store(settings),
+            publisher=publisher,
+            hints=hints,
+            keeper=keeper,
+            spool=Path(spool),
+        )
+
+
+def _spool_place(settings: Settings) -> Path | None:
+    # Beside the store where there is one: the same disk has room for both or for neither.
+    if settings.store_dir is None:
+        return None
+    place = settings.store_dir / ".uploads"
+    place.mkdir(parents=True, exist_ok=True)
+    return place
+
+
+async def _add_tokens(database: Database, settings: Settings) -> None:
+    async with database.transaction() as session:
+        if settings.bootstrap_token is not None:
+            token = settings.bootstrap_token.get_secret_value()
+            await add_token(session, name="bootstrap", role="user", token=token)
+        if settings.worker_token is not None:
+            token = settings.worker_token.get_secret_value()
+            await add_token(session, name="workers", role="worker", token=token)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

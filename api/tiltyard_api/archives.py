@@ -1,0 +1,137 @@
+"""Archives: a raw body, hashed while it streams in, opened once to read its MLproject, and kept under its digest."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+from fastapi.responses import StreamingResponse
+
+from tiltyard.archive import ArchiveRefused, Contents, inspect
+from tiltyard.archive import project as projects
+from tiltyard.wire import Archive, ProblemItem
+from tiltyard_api.auth import Anyone, User
+from tiltyard_api.parts import Here
+from tiltyard_api.problems import Refused, invalid, not_found, responses
+from tiltyard_api.upload import Upload, receive
+from tiltyard_orchestrator.domain.entry_point import read_project
+from tiltyard_orchestrator.storage.archives import archive_key, get_archive, put_archive
+
+routes = APIRouter(tags=["archives"])
+
+LARGEST_ARCHIVE = 512 << 20
+Digest = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
+BINARY = {
+    "requestBody": {
+        "required": True,
+        "description": "The archive itself: tar, tar.gz, tar.bz2, tar.xz or zip.",
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+@routes.post(
+    "/archives",
+    operation_id="upload_archive",
+    status_code=201,
+    responses={200: {"model": Archive, "description": "It was there already"}, **responses(400, 413, 507)},
+    openapi_extra=BINARY,
+)
+async def upload_archive(request: Request, response: Response, here: Here, _user: User) -> Archive:
+    """Store an archive and say what it declares. The same bytes are the same archive."""
+    async with receive(request, here.spool, limit=LARGEST_ARCHIVE) as upload:
+        archive = await asyncio.to_thread(read_archive, upload)
+        key = archive_key(upload.sha256)
+        if await here.store.size(key) != upload.size:
+            await here.store.put(key, upload.path)
+        async with here.database.transaction() as session:
+            stored, new = await put_archive(session, archive)
+    response.status_code = 201 if new else 200
+    return stored
+
+
+@routes.get("/archives/{sha256}", operation_id="get_archive", responses=responses(404))
+async def get_one_archive(sha256: Digest, here: Here, _user: User) -> Archive:
+    """What a stored archive declares."""
+    return await _found(here, sha256)
+
+
+@routes.head("/archives/{sha256}", operation_id="head_archive", responses=responses(404))
+async def head_archive(sha256: Digest, here: Here, _user: User) -> Response:
+    """Whether an archive is stored: ask before you upload it."""
+    archive = await _found(here, sha256)
+    return Response(headers={"X-Archive-Size": str(archive.size)})
+
+
+@routes.get(
+    "/archives/{sha256}/content",
+    operation_id="download_archive",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"application/octet-stream": {}}}, **responses(404)},
+)
+async def download_archive(sha256: Digest, here: Here, _anyone: Anyone) -> StreamingResponse:
+    """The archive's bytes."""
+    archive = await _found(here, sha256)
+    return await stream_out(here, archive_key(sha256), archive.size)
+
+
+async def stream_out(
+    here: Here, key: str, size: int, headers: dict[str, str] | None = None
+) -> StreamingResponse:
+    """Bytes of the store as an answer; a store that has lost them says so before the answer begins."""
+    if await here.store.size(key) != size:
+        raise Refused(503, "store_incomplete", "the store does not have these bytes now; try again soon")
+    chunks: AsyncIterator[bytes] = here.store.read(key)
+    return StreamingResponse(
+        chunks,
+        media_type="application/octet-stream",
+        headers={"Content-Length": str(size), "X-Content-Type-Options": "nosniff", **(headers or {})},
+    )
+
+
+def read_archive(upload: Upload) -> Archive:
+    """Open an upload and read what it declares.
+
+    Raises:
+        Refused: it breaks a rule, or its MLproject is missing, doubled or malformed.
+    """
+    try:
+        contents: Contents = inspect(upload.path)
+        folder, document = _project(contents)
+    except ArchiveRefused as refused:
+        item = ProblemItem(
+            pointer=f"/{refused.member}" if refused.member else "", code=refused.rule, detail=str(refused)
+        )
+        raise invalid([item], refused.rule) from refused
+    project = read_project(document)
+    if isinstance(project, list):
+        raise invalid(project, "invalid_mlproject")
+    return Archive(
+        sha256=upload.sha256,
+        size=upload.size,
+        format=contents.format,
+        files=len(contents.files),
+        project=folder,
+        name=project.name,
+        entry_points=project.entry_points,
+        created_at=datetime.now(UTC),
+    )
+
+
+def _project(contents: Contents) -> tuple[str, object]:
+    folder = projects.project_folder(contents)
+    if isinstance(folder, list):
+        raise invalid(folder, folder[0].code)
+    document = projects.load(contents)
+    if isinstance(document, list):
+        raise invalid(document, "invalid_mlproject")
+    return folder, document
+
+
+async def _found(here: Here, sha256: str) -> Archive:
+    async with here.database.transaction() as session:
+        archive = await get_archive(session, sha256)
+    if archive is None:
+        raise not_found("archive", sha256)
+    return archive

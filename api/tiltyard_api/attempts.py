@@ -1,0 +1,158 @@
+"""The worker's side of the protocol: heartbeat, claim, report, finish, release, and an attempt's files."""
+
+import mimetypes
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Request
+
+from tiltyard.wire import Artifact, Claim, ClaimRequest, Finish, FinishAnswer, Report, ReportAnswer
+from tiltyard_api.auth import AttemptOnly, Worker, superseded
+from tiltyard_api.parts import Here
+from tiltyard_api.problems import Refused, responses
+from tiltyard_api.upload import receive
+from tiltyard_orchestrator.storage import artifacts, tokens
+from tiltyard_orchestrator.storage.claim import NotClaimable, claim
+from tiltyard_orchestrator.storage.finish import finish
+from tiltyard_orchestrator.storage.release import release
+from tiltyard_orchestrator.storage.report import ReportGap, report
+
+routes = APIRouter(tags=["attempts"])
+
+LARGEST_ARTIFACT = 8 << 30
+Epoch = Annotated[int, Path(ge=1, le=2**31 - 1)]
+
+
+@routes.post("/jobs/{job}/claim", operation_id="claim_job", responses=responses(404, 409))
+async def claim_job(job: str, asked: ClaimRequest, here: Here, _worker: Worker) -> Claim:
+    """Start the next attempt of a queued job. Of all who were told of it, one gets it."""
+    token = tokens.new_token("tya")
+    timing = here.settings
+    async with here.database.transaction() as session:
+        claimed = await claim(
+            session,
+            job=job,
+            worker=asked.worker,
+            queue=asked.queue,
+            token_sha256=tokens.fingerprint(token),
+            lease_seconds=timing.lease_seconds,
+        )
+    if isinstance(claimed, NotClaimable):
+        raise Refused(409, "not_claimable", f"job {job} is not to be had: {claimed.why}")
+    here.changed(job)
+    clocks = {"lease_seconds": timing.lease_seconds, "renew_seconds": timing.renew_seconds}
+    return Claim(**asdict(claimed) | clocks, token=token)
+
+
+@routes.post(
+    "/attempts/{job}/{epoch}/report",
+    operation_id="report_attempt",
+    dependencies=[AttemptOnly],
+    responses=responses(409),
+)
+async def report_attempt(job: str, epoch: Epoch, news: Report, here: Here) -> ReportAnswer:
+    """Renew the lease and append what is new. The same report sent again changes nothing."""
+    try:
+        async with here.database.transaction() as session:
+            answer = await report(
+                session, job=job, epoch=epoch, news=news, lease_seconds=here.settings.lease_seconds
+            )
+    except ReportGap as gap:
+        raise Refused(422, "report_gap", str(gap)) from gap
+    if answer is None:
+        raise superseded(job, epoch)
+    if news.events:
+        here.changed(job)
+    return answer
+
+
+@routes.post(
+    "/attempts/{job}/{epoch}/finish",
+    operation_id="finish_attempt",
+    dependencies=[AttemptOnly],
+    responses=responses(409),
+)
+async def finish_attempt(job: str, epoch: Epoch, result: Finish, here: Here) -> FinishAnswer:
+    """Write the result. The same result sent again gets the same answer."""
+    if not result.state.final:
+        raise Refused(422, "not_final", f"an attempt ends in a final state, not {result.state}")
+    try:
+        async with here.database.transaction() as session:
+            answer = await finish(session, job=job, epoch=epoch, result=result)
+    except ReportGap as gap:
+        raise Refused(422, "report_gap", str(gap)) from gap
+    if answer is None:
+        raise superseded(job, epoch)
+    here.changed(job, due=not answer.state.final)
+    return answer
+
+
+@routes.post(
+    "/attempts/{job}/{epoch}/release",
+    operation_id="release_attempt",
+    dependencies=[AttemptOnly],
+    status_code=204,
+    responses=responses(409),
+)
+async def release_attempt(job: str, epoch: Epoch, here: Here) -> None:
+    """Hand the job back: it is queued again, and this attempt does not count."""
+    async with here.database.transaction() as session:
+        released = await release(session, job=job, epoch=epoch)
+    if not released:
+        raise superseded(job, epoch)
+    here.changed(job, due=True)
+
+
+@routes.put(
+    "/attempts/{job}/{epoch}/artifacts/{path:path}",
+    operation_id="put_attempt_artifact",
+    dependencies=[AttemptOnly],
+    responses=responses(409, 413),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+async def put_attempt_artifact(
+    job: str,
+    epoch: Epoch,
+    path: str,
+    request: Request,
+    here: Here,
+    digest: Annotated[str | None, Header(alias="X-Content-SHA256", pattern="^[0-9a-f]{64}$")] = None,
+) -> Artifact:
+    """Store a file that the attempt produced; it is told of when its bytes are safe."""
+    checked = clean_path(path)
+    async with receive(request, here.spool, limit=LARGEST_ARTIFACT) as upload:
+        if digest is not None and digest != upload.sha256:
+            raise Refused(422, "digest_mismatch", f"the body's SHA-256 is {upload.sha256}, not {digest}")
+        await here.store.put(artifacts.artifact_key(job, epoch, checked), upload.path)
+        stored = artifacts.Stored(
+            path=checked, size=upload.size, sha256=upload.sha256, media_type=_media_type(request, checked)
+        )
+        async with here.database.transaction() as session:
+            artifact = await artifacts.put_artifact(session, job=job, epoch=epoch, stored=stored)
+    if artifact is None:
+        raise superseded(job, epoch)
+    here.changed(job)
+    return artifact
+
+
+def clean_path(path: str) -> str:
+    """A path below a job's artifacts, as it was given; what could mean another place is refused."""
+    parts = path.split("/")
+    if len(path.encode()) > 1024 or "\0" in path or any(part in {"", ".", ".."} for part in parts):
+        detail = (
+            "an artifact's path is relative, without empty parts, `.`, `..` or NUL, and at most 1024 bytes"
+        )
+        raise Refused(422, "bad_path", detail)
+    return path
+
+
+def _media_type(request: Request, path: str) -> str:
+    said = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if said and said != "application/octet-stream" and len(said) < 200:
+        return said
+    return mimetypes.guess_type(path)[0] or "application/octet-stream"

@@ -1,0 +1,88 @@
+"""Who is asking: a user, a worker, or the attempt that holds a job. The same for HTTP and for WebSockets.
+
+Tokens are looked up by their hash, at every request and every few seconds of a stream: a revoked token is refused at once.
+"""
+
+from typing import Annotated
+
+from fastapi import Depends, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.requests import HTTPConnection
+
+from tiltyard_api.parts import Here, Parts
+from tiltyard_api.problems import Refused
+from tiltyard_orchestrator.storage import tokens
+from tiltyard_orchestrator.storage.tokens import Bearer
+
+CHALLENGE = {"WWW-Authenticate": "Bearer"}
+bearer_scheme = HTTPBearer(auto_error=False, description="`Authorization: Bearer TOKEN`")
+
+
+def token_of(connection: HTTPConnection) -> str | None:
+    """The bearer token that a request or a socket carries."""
+    kind, _, token = connection.headers.get("authorization", "").partition(" ")
+    return token.strip() if kind.lower() == "bearer" and token.strip() else None
+
+
+async def identify(parts: Parts, token: str | None) -> Bearer | None:
+    """Whom a token stands for now."""
+    if token is None:
+        return None
+    async with parts.database.transaction() as session:
+        return await tokens.find_bearer(session, tokens.fingerprint(token))
+
+
+async def _bearer(
+    connection: HTTPConnection,
+    here: Here,
+    _shown: Annotated[HTTPAuthorizationCredentials | None, Security(bearer_scheme)] = None,
+) -> Bearer:
+    bearer = await identify(here, token_of(connection))
+    if bearer is None:
+        detail = "send `Authorization: Bearer TOKEN` with a token of this testbed that is not revoked"
+        raise Refused(401, "unauthorized", detail, headers=CHALLENGE)
+    return bearer
+
+
+async def _user(bearer: Annotated[Bearer, Depends(_bearer)]) -> Bearer:
+    if bearer.role != "user":
+        raise Refused(403, "forbidden", "this is for users' tokens, and this token is a worker's")
+    return bearer
+
+
+async def _worker(bearer: Annotated[Bearer, Depends(_bearer)]) -> Bearer:
+    if bearer.role != "worker":
+        raise Refused(403, "forbidden", "this is for workers' tokens, and this token is a user's")
+    return bearer
+
+
+async def _attempt(
+    connection: HTTPConnection,
+    here: Here,
+    job: str,
+    epoch: int,
+    _shown: Annotated[HTTPAuthorizationCredentials | None, Security(bearer_scheme)] = None,
+) -> None:
+    token = token_of(connection)
+    standing = "wrong"
+    if token is not None:
+        async with here.database.transaction() as session:
+            standing = await tokens.judge_attempt(
+                session, job=job, epoch=epoch, token_sha256=tokens.fingerprint(token)
+            )
+    if standing == "superseded":
+        raise superseded(job, epoch)
+    if standing != "holds":
+        raise Refused(401, "unauthorized", "this is not the token of that attempt", headers=CHALLENGE)
+
+
+def superseded(job: str, epoch: int) -> Refused:
+    """The attempt lost its job: nothing that it sends is written any more."""
+    detail = f"job {job} is not held by epoch {epoch} any more: stop its processes and forget it"
+    return Refused(409, "attempt_superseded", detail)
+
+
+Anyone = Annotated[Bearer, Depends(_bearer)]
+User = Annotated[Bearer, Depends(_user)]
+Worker = Annotated[Bearer, Depends(_worker)]
+AttemptOnly = Depends(_attempt)

@@ -1,0 +1,79 @@
+"""Receives a raw body into a file while hashing it. There is no multipart parser to attack, and no body in memory."""
+
+import asyncio
+import errno
+import hashlib
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from tiltyard_api.problems import Refused
+from tiltyard_orchestrator.artifacts.store import StoreFull
+
+FLUSH_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upload:
+    """A whole body, on disk while the block lasts."""
+
+    path: Path
+    size: int
+    sha256: str
+
+
+@asynccontextmanager
+async def receive(request: Request, spool: Path, *, limit: int) -> AsyncIterator[Upload]:
+    """Write a request's body to a temporary file.
+
+    Raises:
+        Refused: it is larger than `limit` bytes, or ended early.
+        StoreFull: there is no room for it.
+    """
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limit:
+        raise _too_large(limit)
+    path = spool / f"{secrets.token_hex(8)}.upload"
+    try:
+        try:
+            upload = await _write(request, path, limit)
+        except ClientDisconnect as gone:
+            raise Refused(
+                400, "upload_ended_early", "the body ended before it was whole; send it again"
+            ) from gone
+        except OSError as error:
+            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                raise StoreFull(error.errno, "the gateway has no room left for uploads") from error
+            raise
+        yield upload
+    finally:
+        await asyncio.to_thread(path.unlink, missing_ok=True)
+
+
+async def _write(request: Request, path: Path, limit: int) -> Upload:
+    digest, size, waiting = hashlib.sha256(), 0, bytearray()
+    with path.open("xb") as out:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > limit:
+                raise _too_large(limit)
+            waiting += chunk
+            if len(waiting) >= FLUSH_BYTES:
+                await asyncio.to_thread(_flush, out, digest, bytes(waiting))
+                waiting.clear()
+        await asyncio.to_thread(_flush, out, digest, bytes(waiting))
+    return Upload(path=path, size=size, sha256=digest.hexdigest())
+
+
+def _flush(out: object, digest: object, chunk: bytes) -> None:
+    out.write(chunk)  # type: ignore[attr-defined]
+    digest.update(chunk)  # type: ignore[attr-defined]
+
+
+def _too_large(limit: int) -> Refused:
+    return Refused(413, "too_large", f"the body is larger than the {limit >> 20} MiB that are taken here")

@@ -1,0 +1,38 @@
+"""Workers: what each says of itself, and which were not heard of for too long."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+
+from tiltyard.wire import Page, ProblemItem, Worker, WorkerHeartbeat
+from tiltyard_api import auth
+from tiltyard_api.parts import Here
+from tiltyard_api.problems import Refused, responses
+from tiltyard_orchestrator.storage import queues, workers
+
+routes = APIRouter(prefix="/workers", tags=["workers"])
+
+WorkerId = Annotated[str, Path(pattern=r"^[A-Za-z0-9._:@-]{1,200}$")]
+
+
+@routes.get("", operation_id="list_workers", responses=responses())
+async def list_workers(here: Here, _user: auth.User) -> Page[Worker]:
+    """List the workers that were seen within a week, newest first."""
+    async with here.database.transaction() as session:
+        return Page(items=await workers.list_workers(session, lost_after=here.settings.worker_lost_after))
+
+
+@routes.put("/{worker}", operation_id="put_worker", responses=responses(404))
+async def put_worker(
+    worker: WorkerId, heartbeat: WorkerHeartbeat, here: Here, _worker: auth.Worker
+) -> Worker:
+    """A worker's heartbeat: what it serves and does."""
+    async with here.database.transaction() as session:
+        known = await queues.queue_names(session)
+        if heartbeat.queue in known:
+            return await workers.record_heartbeat(
+                session, worker, heartbeat, lost_after=here.settings.worker_lost_after
+            )
+    detail = f"there is no queue {heartbeat.queue!r}; there are {', '.join(known)}"
+    item = ProblemItem(pointer="/queue", code="unknown_queue", detail=detail)
+    raise Refused(404, "unknown_queue", detail, [item])

@@ -1,0 +1,105 @@
+"""A folder as a store. A file is written beside its place, synced, and renamed into it."""
+
+import asyncio
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import quote
+
+from tiltyard_orchestrator.artifacts.store import CHUNK, Missing, StoreFull
+
+LONGEST_NAME = 200
+
+
+class FolderStore:
+    """Keeps bytes in files under one folder.
+
+    Args:
+        folder: made when it is missing; nobody else writes there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def ready(self) -> bool:
+        """Whether the folder is there and can be written."""
+        return await asyncio.to_thread(self._ready)
+
+    async def put(self, key: str, source: Path) -> None:
+        """Copy a file in."""
+        try:
+            await asyncio.to_thread(self._put, self._path(key), source)
+        except OSError as error:
+            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                raise StoreFull(error.errno, f"no room is left in {self._folder}") from error
+            raise
+
+    async def size(self, key: str) -> int | None:
+        """The size of a key's file."""
+        path = self._path(key)
+        return await asyncio.to_thread(lambda: path.stat().st_size if path.is_file() else None)
+
+    async def read(self, key: str) -> AsyncIterator[bytes]:
+        """Read a key's file."""
+        try:
+            stream = await asyncio.to_thread(self._path(key).open, "rb")
+        except FileNotFoundError as error:
+            raise Missing(key) from error
+        with stream:
+            while chunk := await asyncio.to_thread(stream.read, CHUNK):
+                yield chunk
+
+    async def delete(self, key: str) -> None:
+        """Remove a key's file, and the folders that it leaves empty."""
+        await asyncio.to_thread(self._delete, self._path(key))
+
+    def _path(self, key: str) -> Path:
+        # Percent-quoted, no part of a key is `..`, hidden, or longer than a file's name may be; a part that is shortened
+        # keeps the whole key's digest, so that two never meet.
+        return self._folder.joinpath(*(_file_name(part) for part in key.split("/")))
+
+    def _ready(self) -> bool:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            return False
+        return os.access(self._folder, os.W_OK)
+
+    def _put(self, path: Path, source: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.parent / f".{secrets.token_hex(8)}.partial"
+        try:
+            with source.open("rb") as read, beside.open("xb") as written:
+                shutil.copyfileobj(read, written, CHUNK)
+                written.flush()
+                os.fsync(written.fileno())
+            beside.replace(path)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _delete(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+        for folder in path.parents:
+            if folder == self._folder:
+                return
+            try:
+                folder.rmdir()
+            except OSError:
+                return
+
+
+def _file_name(part: str) -> str:
+    name = quote(part, safe="").replace(".", "%2E", part.startswith("."))
+    if len(name) <= LONGEST_NAME:
+        return name + "%" * (not name)
+    return f"{name[:100]}%{hashlib.sha256(part.encode()).hexdigest()}"
