@@ -50,7 +50,7 @@ def test_what_no_entry_point_needs_is_left_out(folder, tmp_path):
         ("link", lambda root: (root / "l").symlink_to("src")),
         ("device", lambda root: os.mkfifo(root / "pipe")),
         ("backslash", lambda root: (root / "a\\b").touch()),
-        ("not_utf8", lambda root: open(os.fsencode(root) + b"/\xff", "w").close()),
+        ("not_utf8", lambda root: (root / "\udcff").touch()),
         ("duplicate", lambda root: (root / "mlproject").touch()),
         ("too_large", lambda root: (root / "big").write_bytes(os.urandom(50_000))),
         ("ratio", lambda root: (root / "zeros").write_bytes(b"\0" * 39_000)),

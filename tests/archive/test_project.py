@@ -47,7 +47,7 @@ def test_whatever_is_no_mapping_in_yaml_is_a_problem(data):
 
 def test_documents_that_would_grow_are_refused_before_they_do():
     bomb = b"a: &a [x]\n" + b"".join(b"b%d: &b%d [*a, *a]\n" % (n, n) for n in range(9))
-    assert "line 10, column 11: it has more than 16 aliases" in detail(bomb)
+    assert detail(bomb) == "line 10, column 10: it has more than 16 aliases"
     assert "nested too deep" in detail(b"[" * 1000)
     assert "over 65536 bytes" in detail(b"#" * 65_537)
 

@@ -162,6 +162,8 @@ class _Reader:
     def _either(self, kind: str, text: str) -> None:
         """What means the same outside quotes and inside double ones."""
         match kind:
+            case "escaped" if text == "\\":
+                raise ShellRefused("the command ends with a backslash")
             case "escaped" if text.endswith(SLOT):
                 _refuse("stands right after a backslash: leave the backslash out, values are quoted already")
             case "slotted":

@@ -75,6 +75,10 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
+class _Grown(ValueError):
+    """The document would grow; the message has the place."""
+
+
 def _guard(data: bytes) -> None:
     """Refuse, before anything is built, what would grow."""
     depth = aliases = 0
@@ -87,12 +91,14 @@ def _guard(data: bytes) -> None:
             raise _grown(f"it has more than {_MOST_ALIASES} aliases", event)
 
 
-def _grown(problem: str, event: yaml.Event) -> ValueError:
+def _grown(problem: str, event: yaml.Event) -> _Grown:
     mark = event.start_mark
-    return ValueError(f"line {mark.line + 1}, column {mark.column + 1}: {problem}" if mark else problem)
+    return _Grown(f"line {mark.line + 1}, column {mark.column + 1}: {problem}" if mark else problem)
 
 
 def _told(error: Exception) -> str:
+    if isinstance(error, _Grown):
+        return str(error)
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
         return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem or error.context}"
