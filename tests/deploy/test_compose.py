@@ -78,9 +78,12 @@ def test_the_gateway_is_told_only_what_its_settings_know(name: str) -> None:
     assert ours(services()[name]["environment"]) <= names(Settings)
 
 
-@pytest.mark.parametrize("name", ["gateway", "migrate"])
-def test_the_gateways_settings_accept_what_it_is_told(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable, value in services()[name]["environment"].items():
+def test_the_migration_is_told_where_the_database_is_and_no_more() -> None:
+    assert set(services()["migrate"]["environment"]) == {"TILTYARD_DATABASE_URL"}
+
+
+def test_the_gateways_settings_accept_what_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable, value in services()["gateway"]["environment"].items():
         monkeypatch.setenv(variable, value)
     settings = Settings()  # type: ignore[call-arg]
     assert settings.database.startswith("postgresql+asyncpg://tiltyard:")
