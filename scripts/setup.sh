@@ -28,7 +28,7 @@ fi
 suitable='
 import sys
 print(".".join(map(str, sys.version_info[:3])), sys.executable)
-import ssl, venv, zlib
+import ssl, zlib
 sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))
 '
 seen=""
