@@ -88,9 +88,9 @@ def follows(frame: Frame, seen: int) -> bool:
 
 
 async def socket_frames(
-    connection: Connection, path: str, params: dict[str, Any], bearing: Patience
+    connection: Connection, path: str, params: dict[str, Any], bearing: Patience, opening: str | None = None
 ) -> AsyncGenerator[Frame, None]:
-    """The frames of one WebSocket, as they come.
+    """The frames of one WebSocket, as they come, after an opening message where there is one to send.
 
     Raises:
         Broken: it closed, or could not be opened just now.
@@ -108,6 +108,8 @@ async def socket_frames(
             close_timeout=1,
             proxy=proxy,
         ) as socket:
+            if opening is not None:
+                await socket.send(opening)
             opened = time.monotonic()
             try:
                 async for message in socket:

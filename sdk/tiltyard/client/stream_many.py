@@ -1,12 +1,17 @@
-"""The histories of many jobs by one connection, under the same promise as one job's: each event once, each job in order."""
+"""The histories of many jobs by one connection, under the same promise as one job's: each event once, each job in order.
 
+A stream that breaks is opened again with the `seq` of the last event of each job as its first message.
+"""
+
+import json
 from collections.abc import AsyncGenerator, Collection
 from contextlib import aclosing
 from typing import Any
 
 from tiltyard.client.connection import Connection
+from tiltyard.client.errors import Unreachable
 from tiltyard.client.patience import Patience
-from tiltyard.client.stream import Broken, NoSocket, follows, polled, socket_frames
+from tiltyard.client.stream import Broken, NoSocket, follows, socket_frames
 from tiltyard.wire.events import End, Event, Frame
 
 
@@ -16,13 +21,10 @@ async def follow_many(
     """The events of an experiment's jobs, of some jobs, or of all; an `End` for each that ended."""
     bearing = Patience(patience, connection.url)
     seen: dict[str, int] = {}
-    ended: set[str] = set()
     awaited = None if jobs is None else set(jobs)
-    by_socket = True
+    ended: set[str] = set()
     while awaited is None or not awaited <= ended:
-        params: dict[str, Any] = {"experiment": experiment, "job": sorted(jobs) if jobs else None}
-        params = {name: value for name, value in params.items() if value is not None}
-        opened = (socket_frames if by_socket else polled)(connection, "events", params, bearing)
+        opened = _open(connection, experiment, jobs, seen, bearing)
         try:
             async with aclosing(opened) as frames:
                 async for frame in frames:
@@ -36,8 +38,23 @@ async def follow_many(
                     yield frame
                     if isinstance(frame, End) and awaited is not None and awaited <= ended:
                         return
-        except NoSocket:
-            by_socket = False
+        except NoSocket as refused:
+            # What the gateway itself has to say comes first; then it is something in between that passes no WebSockets.
+            await connection.send("GET", "events", params={"experiment": experiment})
+            raise Unreachable(
+                f"Following many jobs needs a WebSocket to {connection.url}; follow each by itself."
+            ) from refused
         except Broken as why:
-            by_socket = True
             await bearing.bear(str(why))
+
+
+def _open(
+    connection: Connection,
+    experiment: str | None,
+    jobs: Collection[str] | None,
+    seen: dict[str, int],
+    bearing: Patience,
+) -> AsyncGenerator[Frame, None]:
+    given = {"experiment": experiment, "job": sorted(jobs) if jobs is not None else None, "resume": 1}
+    params: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    return socket_frames(connection, "events", params, bearing, json.dumps({"after": seen}))

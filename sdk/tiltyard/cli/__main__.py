@@ -1,0 +1,5 @@
+"""`python -m tiltyard.cli`."""
+
+from tiltyard.cli import main
+
+main()

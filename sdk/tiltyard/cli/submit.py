@@ -1,0 +1,130 @@
+"""`tiltyard submit`: from a folder to a job. Standard output is the job's id and nothing else."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tiltyard.cli import exits
+from tiltyard.cli.connected import connected
+from tiltyard.cli.follow import exit_code, how_it_ended, print_log, walking_away
+from tiltyard.cli.options import AsJson
+from tiltyard.cli.show import on_terminal, print_json, safe, size
+from tiltyard.client import Client
+from tiltyard.client.submission import Wanted
+from tiltyard.wire.archives import Archive
+from tiltyard.wire.jobs import Job, Validation
+
+_SUFFIXES = re.compile(r"\.(tar|tgz|tbz2?|txz|zip|tar\.(gz|bz2|xz))$", re.IGNORECASE)
+
+
+def submit(
+    path: Annotated[
+        Path, typer.Argument(exists=True, help="A folder with an MLproject, or an archive of one.")
+    ],
+    entry: Annotated[str, typer.Option("-e", "--entry", help="The entry point.")] = "main",
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option("-P", "--parameter", metavar="NAME=VALUE", help="A parameter's value; repeat."),
+    ] = None,
+    queue: Annotated[
+        str, typer.Option("-q", "--queue", help="The queue; each is named after a worker image.")
+    ] = "cpu",
+    experiment: Annotated[
+        str | None,
+        typer.Option(
+            "-x", "--experiment", help="The experiment; the project's or the folder's name if not given."
+        ),
+    ] = None,
+    timeout: Annotated[
+        str | None, typer.Option(help="The longest that one attempt may run: 90s, 30m, 2h, 1d.")
+    ] = None,
+    max_attempts: Annotated[int, typer.Option(help="How often the code may start at most.")] = 3,
+    description: Annotated[str, typer.Option(help="What this job is for.")] = "",
+    tag: Annotated[list[str] | None, typer.Option(help="A tag; repeat.")] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for the end; the exit code tells how it ended.")
+    ] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Print the log until the end, and wait like that.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and start nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Submit a job; prints its id."""
+    values = _pairs(parameter or [])
+    with connected(as_json=as_json, refused=exits.USAGE if wait or follow else exits.REFUSED) as client:
+        archive = _upload(client, path)
+        wanted: Wanted = {
+            "experiment": experiment or archive.name or _SUFFIXES.sub("", path.resolve().name),
+            "entry_point": entry,
+            "parameters": values,
+            "queue": queue,
+            "timeout": timeout,
+            "max_attempts": max_attempts,
+            "description": description,
+            "tags": tag or [],
+        }
+        if dry_run:
+            _show_validation(client.validate(archive, **wanted), as_json=as_json)
+            return
+        job = client.submit(archive, **wanted)
+        if not (wait or follow):
+            _show_submitted(job, as_json=as_json)
+            return
+        _stay(client, job, follow=follow, as_json=as_json)
+
+
+def _pairs(given: list[str]) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for pair in given:
+        name, equals, value = pair.partition("=")
+        if not (name and equals):
+            raise typer.BadParameter(f"{pair!r} is not NAME=VALUE", param_hint="-P")
+        if name in values:
+            raise typer.BadParameter(f"{name} is given twice", param_hint="-P")
+        values[name] = value
+    return values
+
+
+def _upload(client: Client, path: Path) -> Archive:
+    if not on_terminal(err=True):
+        return client.upload(path)
+
+    def show(sent: int, total: int) -> None:
+        typer.echo(f"\rSending {size(sent)} of {size(total)} ", nl=False, err=True)
+        if sent == total:
+            typer.echo("\r\033[K", nl=False, err=True)
+
+    return client.upload(path, progress=show)
+
+
+def _show_submitted(job: Job, *, as_json: bool) -> None:
+    if as_json:
+        print_json(job)
+        return
+    typer.echo(job.id)
+    short = job.id[:8]
+    typer.echo(f"tiltyard logs -f {short}\ntiltyard status {short}\ntiltyard cancel {short}", err=True)
+
+
+def _show_validation(found: Validation, *, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    typer.echo(safe(found.command) if on_terminal() else found.command)
+    for warning in found.warnings:
+        typer.echo(f"tiltyard: {safe(warning)}", err=True)
+
+
+def _stay(client: Client, job: Job, *, follow: bool, as_json: bool) -> None:
+    if not as_json:
+        typer.echo(job.id)
+    with walking_away(job.id, f"logs -f {job.id[:8]}" if follow else f"wait {job.id[:8]}"):
+        ended = print_log(client, job) if follow and not as_json else client.wait(job)
+    if as_json:
+        print_json(ended)
+    else:
+        typer.echo(how_it_ended(ended), err=True)
+    raise typer.Exit(exit_code(ended))
