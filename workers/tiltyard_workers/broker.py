@@ -1,0 +1,56 @@
+"""The Celery application. Its whole duty: deliver a job's id and host the supervisor; it keeps no truth and retries nothing."""
+
+from celery import Celery
+from kombu import Exchange, Queue
+
+RUN_TASK = "tiltyard.run"
+DAY_SECONDS = 24 * 3600
+
+
+def make_celery(broker_url: str, queue: str) -> Celery:
+    """An application that listens to one queue."""
+    app = Celery("tiltyard", broker=broker_url)
+    app.conf.update(
+        task_queues=[
+            Queue(queue, Exchange("jobs", type="direct", durable=True), routing_key=queue, durable=True)
+        ],
+        task_default_queue=queue,
+        task_default_exchange="jobs",
+        task_default_exchange_type="direct",
+        task_default_routing_key=queue,
+        # A message is done with when its job is: should this process die before, the broker has it still. That it then
+        # rings twice is harmless, because only a claim starts a job.
+        task_acks_late=True,
+        task_acks_on_failure_or_timeout=True,
+        # A job that kills its worker is not rung for again at once and without end: its lease runs out instead.
+        task_reject_on_worker_lost=False,
+        worker_prefetch_multiplier=1,
+        worker_concurrency=1,
+        worker_pool="prefork",
+        # A broker that goes away ends no job.
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_heartbeat=30,
+        broker_transport_options=_transport_options(broker_url),
+        accept_content=["json"],
+        task_serializer="json",
+        result_backend=None,
+        task_ignore_result=True,
+        task_store_errors_even_if_ignored=False,
+        task_track_started=False,
+        worker_send_task_events=False,
+        worker_enable_remote_control=False,
+        worker_hijack_root_logger=False,
+        worker_log_format="%(asctime)s %(levelname)s %(message)s",
+        worker_redirect_stdouts=False,
+        worker_proc_alive_timeout=60,
+    )
+    return app
+
+
+def _transport_options(broker_url: str) -> dict[str, object]:
+    if broker_url.startswith("redis"):
+        # Longer than jobs run: this transport would deliver the message again beside its running job.
+        return {"visibility_timeout": 30 * DAY_SECONDS, "socket_keepalive": True}
+    return {"confirm_publish": True}

@@ -1,0 +1,99 @@
+"""A job's process behind its fence, as the supervisor holds it."""
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from tiltyard_workers.fences.fence import Fence
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a job's main process ended: one of the two, or neither when it was taken down."""
+
+    exit_code: int | None = None
+    signal: int | None = None
+
+
+class FencedProcess:
+    """A running job. When this object's process dies, however it dies, the job dies with it.
+
+    Args:
+        fence: the kind of fence.
+        command: the shell command.
+        environment: everything the job finds in its environment.
+        visible: the job's own folders, the only ones of the worker's that it sees.
+        work: the folder where the command runs.
+        hidden: folders that it must not see.
+    """
+
+    def __init__(
+        self,
+        fence: Fence,
+        command: str,
+        *,
+        environment: Mapping[str, str],
+        visible: Sequence[Path],
+        work: Path,
+        hidden: Sequence[Path],
+    ) -> None:
+        life_read, self._life = os.pipe()
+        self._told, told_write = os.pipe()
+        specification = {
+            "life": life_read,
+            "told": told_write,
+            "command": command,
+            "environment": dict(environment),
+            "folder": str(work),
+        }
+        try:
+            self._process = subprocess.Popen(
+                fence.command(specification, visible=visible, hidden=hidden),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                pass_fds=(life_read, told_write),
+                start_new_session=True,
+            )
+        except OSError:
+            os.close(self._life)
+            os.close(self._told)
+            raise
+        finally:
+            os.close(life_read)
+            os.close(told_write)
+
+    @property
+    def outputs(self) -> dict[str, IO[bytes]]:
+        """Both output pipes, by name."""
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        return {"stdout": self._process.stdout, "stderr": self._process.stderr}
+
+    def ask_to_end(self) -> None:
+        """Send the job's process group a SIGTERM."""
+        with suppress(OSError):
+            os.write(self._life, b"T")
+
+    def end(self) -> None:
+        """End everything of the job at once."""
+        if self._life >= 0:
+            os.close(self._life)
+            self._life = -1
+
+    def wait(self) -> Ended:
+        """Wait until nothing is left of the job."""
+        self._process.wait()
+        self.end()
+        with os.fdopen(self._told, "rb") as told:
+            said = told.read()
+        try:
+            status = json.loads(said)
+        except ValueError:
+            return Ended()
+        return Ended(exit_code=status.get("exit"), signal=status.get("signal"))

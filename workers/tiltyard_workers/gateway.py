@@ -1,0 +1,147 @@
+"""The worker's end of the protocol: claim, report, finish, release, over HTTP with time-outs on every call."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from tiltyard.wire import (
+    Claim,
+    ClaimRequest,
+    Finish,
+    FinishAnswer,
+    Report,
+    ReportAnswer,
+    Worker,
+    WorkerHeartbeat,
+)
+
+
+class Superseded(Exception):
+    """The job is not this attempt's any more: stop it, and forget it."""
+
+
+class Away(Exception):
+    """The gateway did not answer, or not now; what was sent is to be sent again."""
+
+
+class Refused(Exception):
+    """The gateway answered that it will not have it; sending it again changes nothing."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(detail or code)
+        self.status = status
+        self.code = code
+
+
+class Gateway:
+    """A connection to the gateway; safe to use from several threads.
+
+    Args:
+        url: the gateway's address.
+        token: the worker's token.
+    """
+
+    def __init__(self, url: str, token: str) -> None:
+        self._token = token
+        self._http = httpx.Client(
+            base_url=f"{url.rstrip('/')}/api/v1/",
+            timeout=httpx.Timeout(10, connect=5),
+            trust_env=False,
+            limits=httpx.Limits(max_connections=8, keepalive_expiry=20),
+        )
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._http.close()
+
+    def heartbeat(self, worker: str, said: WorkerHeartbeat) -> Worker:
+        """Say what this worker does."""
+        return Worker.model_validate(self._send("PUT", f"workers/{quote(worker)}", self._token, said))
+
+    def claim(self, job: str, asked: ClaimRequest) -> Claim:
+        """Ask for a job."""
+        return Claim.model_validate(self._send("POST", f"jobs/{quote(job)}/claim", self._token, asked))
+
+    def report(self, claim: Claim, news: Report) -> ReportAnswer:
+        """Send news of an attempt, and renew its lease."""
+        return ReportAnswer.model_validate(self._send("POST", f"{_attempt(claim)}/report", claim.token, news))
+
+    def finish(self, claim: Claim, result: Finish) -> FinishAnswer:
+        """Send an attempt's result."""
+        return FinishAnswer.model_validate(
+            self._send("POST", f"{_attempt(claim)}/finish", claim.token, result)
+        )
+
+    def release(self, claim: Claim) -> None:
+        """Hand a job back."""
+        self._send("POST", f"{_attempt(claim)}/release", claim.token, None)
+
+    def put_artifact(self, claim: Claim, path: str, source: Path, *, sha256: str, media_type: str) -> None:
+        """Store a file of an attempt."""
+        url = f"{_attempt(claim)}/artifacts/{quote(path)}"
+        headers = {"X-Content-SHA256": sha256, "Content-Type": media_type}
+        with source.open("rb") as content, _translated():
+            answer = self._http.put(
+                url,
+                content=content,
+                headers=headers | _bearer(claim.token),
+                timeout=httpx.Timeout(60, connect=5),
+            )
+        _checked(answer)
+
+    @contextmanager
+    def archive(self, sha256: str) -> Iterator[Iterator[bytes]]:
+        """Read a stored archive's bytes."""
+        with (
+            _translated(),
+            self._http.stream(
+                "GET", f"archives/{sha256}/content", headers=_bearer(self._token), timeout=60
+            ) as answer,
+        ):
+            if not answer.is_success:
+                answer.read()
+                _checked(answer)
+            yield answer.iter_bytes()
+
+    def _send(self, method: str, url: str, token: str, body: Any) -> Any:
+        headers = _bearer(token) | {"Content-Type": "application/json"}
+        content = body.model_dump_json() if body is not None else None
+        with _translated():
+            answer = self._http.request(method, url, content=content, headers=headers)
+        _checked(answer)
+        return answer.json() if answer.content else None
+
+
+def _attempt(claim: Claim) -> str:
+    return f"attempts/{claim.job}/{claim.epoch}"
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except httpx.TransportError as error:
+        raise Away(f"the gateway did not answer: {error or type(error).__name__}") from error
+
+
+def _checked(answer: httpx.Response) -> None:
+    if answer.is_success:
+        return
+    try:
+        problem = answer.json()
+        code, detail = str(problem["code"]), str(problem["detail"])
+    except (ValueError, KeyError, TypeError):
+        code, detail = "unreadable", answer.text[:200]
+    if code == "attempt_superseded":
+        raise Superseded(detail)
+    if answer.status_code in {408, 425, 429, 507} or answer.status_code >= 500:
+        raise Away(f"{answer.status_code} {code}: {detail}")
+    raise Refused(answer.status_code, code, detail)

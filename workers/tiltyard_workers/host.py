@@ -1,0 +1,141 @@
+"""Runs Celery's worker in this process, with a pool of one process that hosts the supervisor."""
+
+import logging
+import os
+import signal
+import sys
+import warnings
+from types import FrameType
+from typing import Any
+
+import structlog
+from celery import Celery, signals
+
+from tiltyard.wire import ClaimRequest, WorkerState
+from tiltyard_workers.broker import RUN_TASK, make_celery
+from tiltyard_workers.fences.fence import Fence
+from tiltyard_workers.gateway import Away, Gateway, Refused
+from tiltyard_workers.presence import Presence
+from tiltyard_workers.settings import WorkerSettings
+from tiltyard_workers.supervisor.attempt import Attempt
+from tiltyard_workers.supervisor.scratch import clear_leftovers
+
+log = structlog.get_logger(__name__)
+
+HAND_BACK = signal.SIGUSR2
+"""What the pool's process is sent when its job is to be handed back."""
+
+
+def host(settings: WorkerSettings, *, queue: str, fence: Fence, presence: Presence) -> int:
+    """Serve a queue until told to stop.
+
+    Returns:
+        The exit code.
+    """
+    _log_as_lines()
+    # Jobs run behind a fence; that this process may be root is what the fence is put up with.
+    warnings.filterwarnings("ignore", message="You're running the worker with superuser")
+    app = make_celery(settings.broker_url.get_secret_value(), queue)
+    seat = _Seat(settings, queue, fence, presence)
+    app.task(name=RUN_TASK, ignore_result=True)(seat.run)
+    signals.worker_process_init.connect(seat.sit_down, weak=False)
+    signals.worker_ready.connect(lambda sender, **_: _second_term_hands_back(sender, presence), weak=False)
+    presence.keep_saying()
+    try:
+        return _serve(app)
+    finally:
+        presence.stop()
+
+
+def _serve(app: Celery) -> int:
+    running = app.Worker(
+        hostname=f"tiltyard-{os.getpid()}@%h",
+        loglevel=logging.WARNING,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+        quiet=True,
+        optimization="fair",
+    )
+    running.start()
+    return int(running.exitcode or 0)
+
+
+class _Seat:
+    """The pool's process: it claims what it is told of, and runs one attempt at a time."""
+
+    def __init__(self, settings: WorkerSettings, queue: str, fence: Fence, presence: Presence) -> None:
+        self._settings = settings
+        self._queue = queue
+        self._fence = fence
+        self._presence = presence
+        self._attempt: Attempt | None = None
+        self._stopping = False
+
+    def sit_down(self, **_: Any) -> None:
+        """Make ready, in the pool's process, right after it was forked."""
+        self._presence.current.set(None)
+        # A connection is not shared with the parent.
+        self._gateway = Gateway(self._settings.url, self._settings.worker_token.get_secret_value())
+        everyones = self._settings.scratch
+        own = everyones / self._presence.id
+        clear_leftovers(own)
+        hide = f"{everyones.resolve()}:{self._settings.hide}"
+        self._mine = self._settings.model_copy(update={"scratch": own, "hide": hide})
+        signal.signal(HAND_BACK, self._hand_back)
+
+    def run(self, job: str) -> None:
+        """Claim a job and run it. Whatever happens, Celery hears that the message is done with."""
+        if self._stopping:
+            return
+        try:
+            claim = self._gateway.claim(job, ClaimRequest(worker=self._presence.id, queue=self._queue))
+        except (Refused, Away) as why:
+            log.info("not_claimed", job=job, why=str(why))
+            return
+        self._presence.current.set(job)
+        try:
+            self._attempt = Attempt(claim, self._gateway, self._mine, self._fence)
+            if self._stopping:
+                self._attempt.hand_back()
+            self._attempt.run()
+        except Exception:
+            # The lease runs out, and the job goes to another worker.
+            log.exception("attempt_broke", job=job)
+        finally:
+            self._attempt = None
+            self._presence.current.set(None)
+
+    def _hand_back(self, _number: int, _frame: FrameType | None) -> None:
+        self._stopping = True
+        if self._attempt is not None:
+            self._attempt.hand_back()
+
+
+def _second_term_hands_back(consumer: Any, presence: Presence) -> None:
+    drain = signal.getsignal(signal.SIGTERM)
+
+    def on_term(number: int, frame: FrameType | None) -> None:
+        if presence.state is None:
+            presence.state = WorkerState.draining
+            if callable(drain):
+                drain(number, frame)
+            return
+        for process in consumer.pool._pool._pool:  # noqa: SLF001 - billiard tells its processes in no other way
+            os.kill(process.pid, HAND_BACK)
+
+    signal.signal(signal.SIGTERM, on_term)
+    signal.signal(signal.SIGINT, on_term)
+
+
+def _log_as_lines() -> None:
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

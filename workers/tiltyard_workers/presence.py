@@ -1,0 +1,113 @@
+"""What a worker says of itself, every few seconds and whenever it changes."""
+
+import mmap
+import os
+import platform
+import socket
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+
+from tiltyard.wire import WorkerHeartbeat, WorkerState
+from tiltyard_workers.gateway import Away, Gateway, Refused
+
+PACKAGES = (
+    "tiltyard", "numpy", "scikit-learn", "adversarial-robustness-toolbox", "mlflow", "prefect", "torch", "tensorflow",
+)  # fmt: skip
+LOOK_SECONDS = 0.25
+_BYTES = 64
+
+
+class CurrentJob:
+    """The job that the pool's process runs, readable by its parent: a page of memory that both share."""
+
+    def __init__(self) -> None:
+        self._page = mmap.mmap(-1, _BYTES)
+
+    def set(self, job: str | None) -> None:
+        """Note a job, or none."""
+        self._page[:] = (job or "").encode().ljust(_BYTES, b"\0")
+
+    def get(self) -> str | None:
+        """The job noted last."""
+        return self._page[:].rstrip(b"\0").decode() or None
+
+
+class Presence:
+    """Tells the gateway of this worker, from a thread of its own.
+
+    Args:
+        gateway: whom to tell.
+        queue: the queue that it serves.
+        image: the image that it runs in.
+        fence: the name of its fence.
+        every: seconds between two heartbeats when nothing changes.
+    """
+
+    def __init__(self, gateway: Gateway, *, queue: str, image: str, fence: str, every: float) -> None:
+        self.id = f"{socket.gethostname()}.{queue}.{os.getpid()}"
+        self.current = CurrentJob()
+        self.state: WorkerState | None = None
+        """`draining` or `stopped` once it is; else the current job says."""
+        self._gateway = gateway
+        self._queue = queue
+        self._image = image
+        self._fence = fence
+        self._every = every
+        self._versions = {"python": platform.python_version(), **versions(PACKAGES)}
+        self._stopped = threading.Event()
+
+    def say(self) -> None:
+        """Tell how it is now.
+
+        Raises:
+            Refused: the token or the queue is not known.
+            Away: the gateway does not answer.
+        """
+        job = self.current.get()
+        state = self.state or (WorkerState.busy if job else WorkerState.idle)
+        said = WorkerHeartbeat(
+            host=socket.gethostname(),
+            queue=self._queue,
+            image=self._image,
+            pid=os.getpid(),
+            state=state,
+            fence=self._fence,
+            job=job,
+            versions=self._versions,
+        )
+        self._gateway.heartbeat(self.id, said)
+
+    def keep_saying(self) -> None:
+        """Tell every few seconds and at each change, until the process ends."""
+        threading.Thread(target=self._keep_saying, name="presence", daemon=True).start()
+
+    def stop(self) -> None:
+        """Say a last word."""
+        self._stopped.set()
+        self.state = WorkerState.stopped
+        self.current.set(None)
+        with suppress(Away, Refused):
+            self.say()
+
+    def _keep_saying(self) -> None:
+        said: object = None
+        silent = 0.0
+        while not self._stopped.wait(LOOK_SECONDS):
+            silent += LOOK_SECONDS
+            now = (self.state, self.current.get())
+            if now != said or silent >= self._every:
+                with suppress(Away, Refused):
+                    self.say()
+                    said = now
+                silent = 0.0
+
+
+def versions(packages: Sequence[str]) -> dict[str, str]:
+    """The installed versions of packages; what is not installed is left out."""
+    found = {}
+    for package in packages:
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found

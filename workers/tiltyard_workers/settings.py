@@ -1,0 +1,30 @@
+"""What a worker needs to know: where the gateway and the broker are, and where it may write. Never a database."""
+
+from pathlib import Path
+from tempfile import gettempdir
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class WorkerSettings(BaseSettings):
+    """The settings of a worker, each from the environment: `TILTYARD_URL` sets `url`."""
+
+    model_config = SettingsConfigDict(env_prefix="TILTYARD_", frozen=True, extra="ignore")
+
+    url: str = "http://127.0.0.1:8420"
+    """The gateway's address."""
+    worker_token: SecretStr
+    broker_url: SecretStr
+    mlflow_url: str | None = None
+    scratch: Path = Field(default_factory=lambda: Path(gettempdir()) / "tiltyard-worker")
+    """Jobs run in folders below it, and archives are kept there."""
+    hide: str = ""
+    """Folders that no job may see, separated by colons; the scratch folder and the profile are hidden anyway."""
+    grace_seconds: float = Field(default=10, ge=0)
+    """Between asking a job to end and ending it."""
+    log_bytes: int = Field(default=16 << 20, ge=1 << 16)
+    """How much of an attempt's output is kept; what is above it is left out in the middle, and marked."""
+    heartbeat_seconds: float = Field(default=15, gt=0)
+    image: str = ""
+    """The container image that this worker runs in."""

@@ -1,0 +1,163 @@
+"""The socket on which a script tells of its progress, metrics and artifacts; it is trusted with nothing.
+
+Each line is a JSON object `{"kind": ..., "data": {...}}`. Lines that are too long, malformed or of another kind are left
+out. Progress is coalesced: of many steps within a fifth of a second, the newest is told.
+"""
+
+import json
+import math
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+LONGEST_LINE = 64 << 10
+MOST_CONNECTIONS = 64
+PROGRESS_SECONDS = 0.2
+LONGEST_NAME = 250
+
+Tell = Callable[[str, dict[str, Any]], None]
+
+
+class Channel:
+    """Listens on a Unix socket for what a job's scripts say.
+
+    Args:
+        path: where the socket is made; under 100 characters.
+        tell: called with a kind, `metric`, `progress` or `artifact`, and its checked data, from several threads.
+    """
+
+    def __init__(self, path: Path, tell: Tell) -> None:
+        self._tell = tell
+        self._closed = threading.Event()
+        self._open = threading.BoundedSemaphore(MOST_CONNECTIONS)
+        self._readers: list[threading.Thread] = []
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.bind(str(path))
+        path.chmod(0o666)  # behind some fences the job is another user; its folder is closed to all others
+        self._listener.listen(16)
+        self._listener.settimeout(0.5)
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._thread = threading.Thread(target=self._accept, name="channel", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening, after what was said already was heard."""
+        self._closed.set()
+        self._thread.join(5)
+        for reader in self._readers:
+            reader.join(5)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while not self._closed.is_set():
+            with suppress(TimeoutError):
+                connection, _ = self._listener.accept()
+                if not self._open.acquire(blocking=False):
+                    connection.close()
+                    continue
+                reader = threading.Thread(target=self._read, args=(connection,), daemon=True)
+                self._readers = [thread for thread in self._readers if thread.is_alive()] + [reader]
+                reader.start()
+
+    def _read(self, connection: socket.socket) -> None:
+        waiting, told_at = None, 0.0
+        connection.settimeout(PROGRESS_SECONDS)
+        lines = _Lines(connection)
+        try:
+            while True:
+                try:
+                    line = lines.next()
+                except TimeoutError:
+                    if self._closed.is_set():
+                        break
+                    line = b""
+                if line is None:
+                    break
+                kind, data = _checked(line)
+                if kind == "progress":
+                    waiting = data
+                elif kind:
+                    self._tell(kind, data)
+                if waiting is not None and time.monotonic() - told_at >= PROGRESS_SECONDS:
+                    self._tell("progress", waiting)
+                    waiting, told_at = None, time.monotonic()
+        except OSError:
+            pass
+        finally:
+            if waiting is not None:
+                self._tell("progress", waiting)
+            connection.close()
+            self._open.release()
+
+
+class _Lines:
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._buffer = bytearray()
+        self._skipping = False
+
+    def next(self) -> bytes | None:
+        """The next line that is not too long; None at the end; raises TimeoutError when none comes for a while."""
+        while True:
+            line, found, rest = self._buffer.partition(b"\n")
+            if found:
+                self._buffer = rest
+                if not self._skipping:
+                    return bytes(line)
+                self._skipping = False
+                continue
+            if len(self._buffer) > LONGEST_LINE:
+                self._buffer.clear()
+                self._skipping = True
+            chunk = self._connection.recv(LONGEST_LINE)
+            if not chunk:
+                return None
+            self._buffer += chunk
+
+
+def _checked(line: bytes) -> tuple[str, dict[str, Any]]:
+    try:
+        said = json.loads(line)
+    except (ValueError, RecursionError):
+        return "", {}
+    match said:
+        case {"kind": "metric", "data": {"name": str(name), "value": value, **more}}:
+            number = _number(value)
+            step = more.get("step")
+            if number is not None and (step is None or _is_int64(step)):
+                return "metric", {"name": _text(name), "value": number, "step": step}
+        case {"kind": "progress", "data": {"done": done, "total": total, **more}}:
+            counts = _number(done), _number(total) if total is not None else None
+            if counts[0] is not None:
+                return "progress", {
+                    "done": counts[0],
+                    "total": counts[1],
+                    "note": _text(str(more.get("note") or "")),
+                }
+        case {"kind": "artifact", "data": {"path": str(path)}}:
+            return "artifact", {"path": path}
+    return "", {}
+
+
+def _is_int64(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
+
+
+def _number(value: object) -> float | int | str | None:
+    if isinstance(value, str) and value in {"NaN", "Infinity", "-Infinity"}:
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value if isinstance(value, float) or _is_int64(value) else float(value)
+
+
+def _text(value: str) -> str:
+    return value.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()[:LONGEST_NAME]

@@ -1,0 +1,180 @@
+"""An attempt's events on their way to the gateway: bounded, batched, numbered, sent until they are acknowledged.
+
+Writing to it never waits for the network, and nothing that is written delays the lease: every report renews it, and an
+empty one is sent when there is nothing to tell.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from tiltyard.wire import Claim, EventKind, Report, ReportAnswer, Reported
+from tiltyard_workers.gateway import Away, Gateway, Refused, Superseded
+
+BATCH_SECONDS = 0.2
+BATCH_BYTES = 64 << 10
+BATCH_EVENTS = 500
+CANCEL_SECONDS = 2.0
+"""The longest that a quiet attempt leaves the gateway without asking."""
+LONGEST_LOG = 16 << 10
+"""Characters in one log event."""
+MOST_WAITING_BYTES = 4 << 20
+"""Of what waits to be sent while the gateway is away; above it, no log text is taken."""
+_OVERHEAD = 100
+
+
+class Outbox:
+    """Collects events from any thread, and reports them from one of its own.
+
+    Args:
+        gateway: where to report.
+        claim: the attempt.
+        on_cancel: called once when a caller asked for the job's end.
+        on_superseded: called once when the job is not this attempt's any more.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        claim: Claim,
+        *,
+        on_cancel: Callable[[], None],
+        on_superseded: Callable[[], None],
+    ) -> None:
+        self._gateway = gateway
+        self._claim = claim
+        self._on_cancel = on_cancel
+        self._on_superseded = on_superseded
+        self._lock = threading.Condition()
+        self._waiting: deque[tuple[Reported, int]] = deque()
+        self._waiting_bytes = 0
+        self._in_flight = 0
+        self._sent = 0
+        self._run_id: str | None = None
+        self._closing = False
+        self._told_cancel = False
+        self._thread = threading.Thread(target=self._keep_reporting, name="outbox", daemon=True)
+
+    def start(self) -> None:
+        """Begin to report."""
+        self._thread.start()
+
+    def add(self, kind: EventKind, **data: Any) -> None:
+        """Tell something. What one stream prints within a batch becomes one event."""
+        with self._lock:
+            if kind is EventKind.log and self._merged(data):
+                return
+            size = _OVERHEAD + sum(len(value) for value in data.values() if isinstance(value, str))
+            self._waiting.append((Reported(at=datetime.now(UTC), kind=kind, data=data), size))
+            self._waiting_bytes += size
+            if self._waiting_bytes >= BATCH_BYTES:
+                self._lock.notify()
+
+    def has_room(self) -> bool:
+        """Whether log text is taken now; while the gateway is away or slow, it is not without end."""
+        return self._waiting_bytes < MOST_WAITING_BYTES
+
+    def _merged(self, data: dict[str, Any]) -> bool:
+        if len(self._waiting) <= self._in_flight or data.get("dropped"):
+            return False
+        last, size = self._waiting[-1]
+        before, text = last.data.get("text"), str(data["text"])
+        if (
+            last.kind is not EventKind.log
+            or last.data.get("stream") != data["stream"]
+            or not isinstance(before, str)
+        ):
+            return False
+        if len(before) + len(text) > LONGEST_LOG:
+            return False
+        kept = {"dropped": last.data["dropped"]} if "dropped" in last.data else {}
+        merged = Reported(at=last.at, kind=EventKind.log, data={**kept, **data, "text": before + text})
+        self._waiting[-1] = (merged, size + len(text))
+        self._waiting_bytes += len(text)
+        return True
+
+    def set_run_id(self, run_id: str) -> None:
+        """Tell which MLflow run records this attempt, with the next report."""
+        with self._lock:
+            self._run_id = run_id
+
+    def close(self) -> tuple[int, list[Reported]]:
+        """Stop reporting on its own; what was not acknowledged is the caller's to send with the result.
+
+        Returns:
+            The number of the first event left, and the events.
+        """
+        with self._lock:
+            self._closing = True
+            self._lock.notify()
+        self._thread.join()
+        return self._sent, [event for event, _ in self._waiting]
+
+    def send_rest(self, first: int, events: list[Reported]) -> tuple[int, list[Reported]]:
+        """Report what is too much for one result, and renew the lease while at it.
+
+        Raises:
+            Superseded: the job is not this attempt's any more.
+        """
+        while len(events) > BATCH_EVENTS:
+            batch = events[:BATCH_EVENTS]
+            self._gateway.report(self._claim, Report(first=first, events=batch))
+            first, events = first + len(batch), events[len(batch) :]
+        return first, events
+
+    def _keep_reporting(self) -> None:
+        last = time.monotonic()
+        pause = BATCH_SECONDS
+        # Far more often than the lease needs: the answer is how a cancel arrives.
+        quiet = min(self._claim.renew_seconds, CANCEL_SECONDS)
+        while True:
+            with self._lock:
+                self._lock.wait_for(
+                    lambda: self._closing or self._waiting_bytes >= BATCH_BYTES, timeout=pause
+                )
+                if self._closing:
+                    return
+                batch = self._next_batch()
+                self._in_flight = len(batch)
+                due = batch or self._run_id or time.monotonic() - last >= quiet
+                news = Report(
+                    first=self._sent, events=[event for event, _ in batch], mlflow_run_id=self._run_id
+                )
+            if not due:
+                continue
+            try:
+                answer = self._gateway.report(self._claim, news)
+            except Away:
+                pause = min(pause * 2, 2.0)
+                continue
+            except (Superseded, Refused):
+                self._on_superseded()
+                return
+            last, pause = time.monotonic(), BATCH_SECONDS
+            self._acknowledge(batch, news, answer)
+
+    def _next_batch(self) -> list[tuple[Reported, int]]:
+        batch: list[tuple[Reported, int]] = []
+        size = 0
+        for event, length in self._waiting:
+            if len(batch) >= BATCH_EVENTS or (batch and size + length > BATCH_BYTES):
+                break
+            batch.append((event, length))
+            size += length
+        return batch
+
+    def _acknowledge(self, batch: list[tuple[Reported, int]], news: Report, answer: ReportAnswer) -> None:
+        with self._lock:
+            for _, length in batch:
+                self._waiting.popleft()
+                self._waiting_bytes -= length
+            self._sent += len(batch)
+            self._in_flight = 0
+            if news.mlflow_run_id == self._run_id:
+                self._run_id = None
+        if answer.cancel and not self._told_cancel:
+            self._told_cancel = True
+            self._on_cancel()

@@ -1,0 +1,168 @@
+"""An attempt's own folder, and the archives that this worker keeps.
+
+SCRATCH/archives/{sha256}         archives, checked, kept for the next job that needs them
+SCRATCH/jobs/{job}.{epoch}/       everything of one attempt; it is the only folder of ours that the job sees
+    project/                      the unpacked archive
+    home/  tmp/
+TMPDIR/ty-{job}.{epoch}/run.sock  its socket: a socket's path is short, and SCRATCH may not be
+"""
+
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import gettempdir
+
+from tiltyard.archive import unpack
+from tiltyard.wire import Claim
+from tiltyard_workers.gateway import Gateway
+
+MOST_ARCHIVES = 32
+"""Kept; the oldest leave."""
+
+
+class DamagedArchive(Exception):
+    """What the gateway sent is not the archive that was asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folder:
+    """The places in an attempt's folder."""
+
+    root: Path
+    work: Path
+    """Where the command runs: the folder of the MLproject."""
+    home: Path
+    tmp: Path
+    socket: Path
+
+
+@contextmanager
+def attempt_folder(scratch: Path, claim: Claim) -> Iterator[Path]:
+    """An empty folder for an attempt; it is removed with all that is in it."""
+    root = scratch / "jobs" / f"{claim.job}.{claim.epoch}"
+    root.parent.mkdir(parents=True, exist_ok=True)
+    _remove_with_socket(root)
+    root.mkdir(mode=0o700)
+    try:
+        yield root
+    finally:
+        _remove_with_socket(root)
+
+
+def prepare(root: Path, claim: Claim, archive: Path) -> Folder:
+    """Unpack an attempt's archive into its folder.
+
+    Raises:
+        ArchiveRefused: the archive breaks a rule.
+        OSError: there is no room for it.
+    """
+    project = root / "project"
+    project.mkdir()
+    unpack(archive, project)
+    folder = Folder(
+        root=root,
+        work=project / claim.project,
+        home=root / "home",
+        tmp=root / "tmp",
+        socket=_socket_folder(root) / "run.sock",
+    )
+    folder.socket.parent.mkdir(mode=0o700)
+    folder.home.mkdir()
+    folder.tmp.mkdir()
+    return folder
+
+
+def fetch_archive(gateway: Gateway, scratch: Path, claim: Claim) -> Path:
+    """An archive from this worker's own store, or from the gateway; its digest is checked either way.
+
+    Raises:
+        DamagedArchive: the bytes are not those of the digest.
+    """
+    kept = scratch / "archives"
+    kept.mkdir(parents=True, exist_ok=True)
+    path = kept / claim.archive
+    if path.is_file() and _digest(path) == claim.archive:
+        os.utime(path)
+        return path
+    partial = kept / f".{secrets.token_hex(6)}.partial"
+    try:
+        with gateway.archive(claim.archive) as chunks, partial.open("xb") as out:
+            for chunk in chunks:
+                out.write(chunk)
+        if _digest(partial) != claim.archive:
+            raise DamagedArchive(f"the archive {claim.archive[:12]} arrived damaged")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    _forget_oldest(kept)
+    return path
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder, whatever its owner did to its permissions."""
+
+    def unlock(_function: object, path: str, _error: object) -> None:
+        with suppress(OSError):
+            Path(path).parent.chmod(0o700)
+            if not Path(path).is_symlink():
+                Path(path).chmod(0o700)
+            if Path(path).is_dir() and not Path(path).is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                Path(path).unlink()
+
+    if folder.exists():
+        shutil.rmtree(folder, onerror=unlock)
+
+
+def clear_leftovers(scratch: Path) -> None:
+    """Remove what attempts left here whose supervisor was killed."""
+    for root in (scratch / "jobs").glob("*"):
+        _remove_with_socket(root)
+
+
+def clear_dead_workers(scratch: Path) -> None:
+    """Remove the folders of workers of this host that are no more; a worker's folder ends in its process id."""
+    for folder in scratch.glob("*.*.*"):
+        pid = folder.name.rpartition(".")[2]
+        if pid.isdigit() and not _alive(int(pid)):
+            clear_leftovers(folder)
+            remove(folder)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _socket_folder(root: Path) -> Path:
+    return Path(gettempdir()) / f"ty-{root.name}"
+
+
+def _remove_with_socket(root: Path) -> None:
+    remove(_socket_folder(root))
+    remove(root)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _forget_oldest(kept: Path) -> None:
+    archives = sorted(
+        (path for path in kept.iterdir() if not path.name.startswith(".")),
+        key=lambda path: path.stat().st_mtime,
+    )
+    for path in archives[:-MOST_ARCHIVES]:
+        path.unlink(missing_ok=True)
