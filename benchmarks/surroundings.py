@@ -63,9 +63,10 @@ def bare_server(database_url: str, folder: Path) -> Iterator[str]:
     """The bare handler, ready."""
     port = _free_port()
     command = [sys.executable, str(Path(__file__).with_name("bare.py")), database_url, str(port)]
-    with _running(command, folder / "bare.log"):
+    log = folder / "bare.log"
+    with _running(command, log) as process:
         url = f"http://127.0.0.1:{port}"
-        _until_ready(f"{url}/openapi.json", folder / "bare.log")
+        _until_ready(f"{url}/openapi.json", process, log)
         yield url
 
 
@@ -83,12 +84,10 @@ def gateway(database_url: str, folder: Path) -> Iterator[Gateway]:
     subprocess.run(
         [BIN / "tiltyard", "db", "upgrade"], env=os.environ | settings, check=True, stdout=sys.stderr
     )
-    with (
-        _running(broker, folder / "broker.log"),
-        _running([str(BIN / "tiltyard"), "gateway", "--port", str(port)], folder / "gateway.log", **settings),
-    ):
+    command, log = [str(BIN / "tiltyard"), "gateway", "--port", str(port)], folder / "gateway.log"
+    with _running(broker, folder / "broker.log"), _running(command, log, **settings) as process:
         url = f"http://127.0.0.1:{port}"
-        _until_ready(f"{url}/health", folder / "gateway.log")
+        _until_ready(f"{url}/health", process, log)
         yield Gateway(url=url, token=token)
 
 
@@ -114,11 +113,11 @@ def ready_to_submit(running: Gateway, folder: Path) -> bytes:
 
 
 @contextmanager
-def _running(command: list[str], log: Path, **environment: str) -> Iterator[None]:
+def _running(command: list[str], log: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=os.environ | environment, stdout=output, stderr=output)
     try:
-        yield
+        yield process
     finally:
         process.terminate()
         try:
@@ -128,15 +127,15 @@ def _running(command: list[str], log: Path, **environment: str) -> Iterator[None
             process.wait()
 
 
-def _until_ready(url: str, log: Path, *, seconds: float = 30) -> None:
+def _until_ready(url: str, process: subprocess.Popen[bytes], log: Path, *, seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and process.poll() is None:
         try:
             if httpx.get(url, timeout=2).is_success:
                 return
         except httpx.HTTPError:
             time.sleep(0.05)
-    raise SystemExit(f"{url} was not ready within {seconds:g} s:\n{log.read_text()[-2000:]}")
+    raise SystemExit(f"{url} ended, or was not ready within {seconds:g} s:\n{log.read_text()[-2000:]}")
 
 
 def _free_port() -> int:
