@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
-from typer.main import get_command
+from typer.main import get_command, get_group
 
 GROUP = "tiltyard.commands"
 
@@ -91,7 +91,7 @@ def load(target: str) -> Any:
         raise typer.Exit(1) from missing
     if isinstance(found, typer.Typer):
         found.rich_markup_mode = None
-        return get_command(found)
+        return get_group(found)
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     app.command()(found)
     return get_command(app)

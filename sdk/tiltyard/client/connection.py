@@ -48,7 +48,7 @@ class Connection:
         self.headers = {"Authorization": f"Bearer {token}"}
         self._retry_for = retry_for
         self._http = httpx.AsyncClient(
-            base_url=f"{self.url}/api/v1/",
+            base_url=f"{self.url}/api/v1",
             headers=self.headers,
             timeout=_TIMEOUT,
             trust_env=not on_loopback(self.url),
@@ -86,7 +86,7 @@ class Connection:
         while True:
             request = self._http.build_request(
                 method,
-                path,
+                f"/{path}",  # without the slash `jobs:validate` would be a URL of the scheme `jobs`
                 params=_present(params),
                 json=json,
                 content=body() if body else None,
@@ -126,7 +126,8 @@ class Connection:
         """Open an answer whose body is read piece by piece. Only its opening is repeated."""
         patience = Patience(self._retry_for, self.url)
         while True:
-            request = self._http.build_request("GET", path, params=_present(params))
+            request = self._http.build_request("GET", f"/{path}", params=_present(params))
+            request.headers["Accept-Encoding"] = "identity"
             try:
                 answer = await self._http.send(request, stream=True)
             except httpx.TransportError as error:
