@@ -9,7 +9,6 @@ from pathlib import Path
 from fastapi import APIRouter, FastAPI
 
 from tiltyard import __version__
-from tiltyard.wire import Problem
 from tiltyard_api import (
     archives,
     artifacts,
@@ -18,12 +17,17 @@ from tiltyard_api import (
     experiments,
     health,
     jobs,
+    log,
     openapi,
     problems,
     queues,
     workers,
 )
-from tiltyard_api.parts import Parts
+from tiltyard_api.checkup import Checkup
+from tiltyard_api.door import Door
+from tiltyard_api.guests import Guests
+from tiltyard_api.parts import Pace, Parts
+from tiltyard_api.reading import Reader
 from tiltyard_orchestrator.artifacts.choose import choose_store
 from tiltyard_orchestrator.broker.hints import Hints
 from tiltyard_orchestrator.broker.publish import Publisher
@@ -32,13 +36,15 @@ from tiltyard_orchestrator.settings import Settings
 from tiltyard_orchestrator.storage.database import Database
 from tiltyard_orchestrator.storage.tokens import add_token
 
+NOUNS = (archives, experiments, queues, workers, attempts, jobs, artifacts, log, events)
 
-def create_app(settings: Settings) -> FastAPI:
+
+def create_app(settings: Settings, pace: Pace | None = None) -> FastAPI:
     """The gateway for these settings. It imports no user code, no MLflow and no Prefect."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running_parts(settings) as parts:
+        async with running_parts(settings, pace or Pace()) as parts:
             app.state.parts = parts
             yield
 
@@ -47,25 +53,27 @@ def create_app(settings: Settings) -> FastAPI:
         version=__version__,
         summary="A testbed for machine-learning security.",
         lifespan=lifespan,
-        generate_unique_id_function=lambda route: route.name,
-        responses={},
+        redoc_url=None,
+        redirect_slashes=False,
     )
+    app.add_middleware(Door)
     api = APIRouter(prefix="/api/v1")
-    for noun in (archives, experiments, queues, workers, attempts, jobs, artifacts, events):
+    for noun in NOUNS:
         api.include_router(noun.routes)
     app.include_router(api)
     app.include_router(health.routes)
     problems.install(app)
-    openapi.install(app, extra=[Problem])
+    openapi.install(app)
     return app
 
 
 @asynccontextmanager
-async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
+async def running_parts(settings: Settings, pace: Pace) -> AsyncIterator[Parts]:
     """The parts of a gateway, with the keeper running, while the block lasts."""
     async with AsyncExitStack() as stack:
         database = Database(settings.database, pool_size=settings.database_pool_size)
         stack.push_async_callback(database.dispose)
+        await _add_tokens(database, settings)
         broker_url = settings.broker_url.get_secret_value()
         publisher = Publisher(broker_url, message_seconds=settings.resend_seconds * 2)
         stack.push_async_callback(asyncio.to_thread, publisher.close)
@@ -73,20 +81,25 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
         hints.start()
         stack.push_async_callback(asyncio.to_thread, hints.stop)
         keeper = Keeper(database, publisher, hints, settings)
+        keeping = asyncio.create_task(keeper.run(), name="keeper")
+        stack.push_async_callback(_end, keeping)
         spool = stack.enter_context(
             tempfile.TemporaryDirectory(prefix="tiltyard-uploads-", dir=_spool_place(settings))
         )
-        await _add_tokens(database, settings)
-        keeping = asyncio.create_task(keeper.run(), name="keeper")
-        stack.push_async_callback(_end, keeping)
+        store = choose_store(settings)
         yield Parts(
             settings=settings,
             database=database,
-            store=choose_store(settings),
+            store=store,
             publisher=publisher,
             hints=hints,
             keeper=keeper,
+            keeping=keeping,
+            checkup=Checkup(database, publisher, store),
+            guests=Guests(database),
+            reader=Reader(database),
             spool=Path(spool),
+            pace=pace,
         )
 
 

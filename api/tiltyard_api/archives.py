@@ -1,53 +1,50 @@
 """Archives: a raw body, hashed while it streams in, opened once to read its MLproject, and kept under its digest."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
-from fastapi.responses import StreamingResponse
 
-from tiltyard.archive import ArchiveRefused, Contents, inspect
+from tiltyard.archive import LIMITS, ArchiveRefused, Contents, inspect
 from tiltyard.archive import project as projects
 from tiltyard.wire import Archive, ProblemItem
 from tiltyard_api.auth import Anyone, User
+from tiltyard_api.download import RANGES, Stored, send
 from tiltyard_api.parts import Here
-from tiltyard_api.problems import Refused, invalid, not_found, responses
-from tiltyard_api.upload import Upload, receive
+from tiltyard_api.problems import invalid, not_found, responses
+from tiltyard_api.upload import Upload, raw_body, receive
 from tiltyard_orchestrator.domain.entry_point import read_project
 from tiltyard_orchestrator.storage.archives import archive_key, get_archive, put_archive
 
 routes = APIRouter(tags=["archives"])
 
-LARGEST_ARCHIVE = 512 << 20
+LARGEST_ARCHIVE = LIMITS.packed_bytes
 Digest = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
-BINARY = {
-    "requestBody": {
-        "required": True,
-        "description": "The archive itself: tar, tar.gz, tar.bz2, tar.xz or zip.",
-        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-    }
-}
 
 
 @routes.post(
     "/archives",
     operation_id="upload_archive",
     status_code=201,
-    responses={200: {"model": Archive, "description": "It was there already"}, **responses(400, 413, 507)},
-    openapi_extra=BINARY,
+    responses={
+        200: {"model": Archive, "description": "It was there already"},
+        **responses(413, 415, 507),
+    },
+    openapi_extra=raw_body("The archive itself: tar, tar.gz, tar.bz2, tar.xz or zip, 512 MiB at most."),
 )
 async def upload_archive(request: Request, response: Response, here: Here, _user: User) -> Archive:
     """Store an archive and say what it declares. The same bytes are the same archive."""
     async with receive(request, here.spool, limit=LARGEST_ARCHIVE) as upload:
-        archive = await asyncio.to_thread(read_archive, upload)
+        async with here.inspections:
+            archive = await asyncio.to_thread(read_archive, upload)
         key = archive_key(upload.sha256)
         if await here.store.size(key) != upload.size:
             await here.store.put(key, upload.path)
         async with here.database.transaction() as session:
             stored, new = await put_archive(session, archive)
     response.status_code = 201 if new else 200
+    response.headers["Location"] = f"/api/v1/archives/{stored.sha256}"
     return stored
 
 
@@ -57,37 +54,33 @@ async def get_one_archive(sha256: Digest, here: Here, _user: User) -> Archive:
     return await _found(here, sha256)
 
 
-@routes.head("/archives/{sha256}", operation_id="head_archive", responses=responses(404))
+@routes.head(
+    "/archives/{sha256}",
+    operation_id="head_archive",
+    response_class=Response,
+    responses={200: {"description": "It is stored"}, **responses(404)},
+)
 async def head_archive(sha256: Digest, here: Here, _user: User) -> Response:
     """Whether an archive is stored: ask before you upload it."""
     archive = await _found(here, sha256)
+    if await here.store.size(archive_key(sha256)) != archive.size:
+        raise not_found("archive", sha256)  # uploading it again makes it whole
     return Response(headers={"X-Archive-Size": str(archive.size)})
 
 
 @routes.get(
     "/archives/{sha256}/content",
     operation_id="download_archive",
-    response_class=StreamingResponse,
-    responses={200: {"content": {"application/octet-stream": {}}}, **responses(404)},
+    response_class=Response,
+    responses={**RANGES, **responses(404)},
 )
-async def download_archive(sha256: Digest, here: Here, _anyone: Anyone) -> StreamingResponse:
+async def download_archive(sha256: Digest, request: Request, here: Here, _anyone: Anyone) -> Response:
     """The archive's bytes."""
     archive = await _found(here, sha256)
-    return await stream_out(here, archive_key(sha256), archive.size)
-
-
-async def stream_out(
-    here: Here, key: str, size: int, headers: dict[str, str] | None = None
-) -> StreamingResponse:
-    """Bytes of the store as an answer; a store that has lost them says so before the answer begins."""
-    if await here.store.size(key) != size:
-        raise Refused(503, "store_incomplete", "the store does not have these bytes now; try again soon")
-    chunks: AsyncIterator[bytes] = here.store.read(key)
-    return StreamingResponse(
-        chunks,
-        media_type="application/octet-stream",
-        headers={"Content-Length": str(size), "X-Content-Type-Options": "nosniff", **(headers or {})},
+    stored = Stored(
+        key=archive_key(sha256), size=archive.size, sha256=sha256, name=f"{sha256[:12]}.{archive.format}"
     )
+    return await send(here, request, stored)
 
 
 def read_archive(upload: Upload) -> Archive:
@@ -100,9 +93,7 @@ def read_archive(upload: Upload) -> Archive:
         contents: Contents = inspect(upload.path)
         folder, document = _project(contents)
     except ArchiveRefused as refused:
-        item = ProblemItem(
-            pointer=f"/{refused.member}" if refused.member else "", code=refused.rule, detail=str(refused)
-        )
+        item = ProblemItem(pointer="", code=refused.rule, detail=refused.message)
         raise invalid([item], refused.rule) from refused
     project = read_project(document)
     if isinstance(project, list):

@@ -6,13 +6,24 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Request
 
-from tiltyard.wire import Artifact, Claim, ClaimRequest, Finish, FinishAnswer, Report, ReportAnswer
+from tiltyard.wire import (
+    Artifact,
+    Claim,
+    ClaimRequest,
+    Finish,
+    FinishAnswer,
+    JobState,
+    ProblemItem,
+    Report,
+    ReportAnswer,
+)
 from tiltyard_api.auth import AttemptOnly, Worker, superseded
-from tiltyard_api.parts import Here
-from tiltyard_api.problems import Refused, responses
-from tiltyard_api.upload import receive
+from tiltyard_api.parts import Here, Parts
+from tiltyard_api.problems import Refused, invalid, responses
+from tiltyard_api.upload import raw_body, receive
 from tiltyard_orchestrator.storage import artifacts, tokens
 from tiltyard_orchestrator.storage.claim import NotClaimable, claim
+from tiltyard_orchestrator.storage.events import standing
 from tiltyard_orchestrator.storage.finish import finish
 from tiltyard_orchestrator.storage.release import release
 from tiltyard_orchestrator.storage.report import ReportGap, report
@@ -20,10 +31,14 @@ from tiltyard_orchestrator.storage.report import ReportGap, report
 routes = APIRouter(tags=["attempts"])
 
 LARGEST_ARTIFACT = 8 << 30
+MOST_BYTES = 32 << 30
+"""Of all files of an attempt."""
+MOST_FILES = 5_000
+DEEPEST_PATH = 64
 Epoch = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 
-@routes.post("/jobs/{job}/claim", operation_id="claim_job", responses=responses(404, 409))
+@routes.post("/jobs/{job}/claim", operation_id="claim_job", responses=responses(409))
 async def claim_job(job: str, asked: ClaimRequest, here: Here, _worker: Worker) -> Claim:
     """Start the next attempt of a queued job. Of all who were told of it, one gets it."""
     token = tokens.new_token("tya")
@@ -58,7 +73,7 @@ async def report_attempt(job: str, epoch: Epoch, news: Report, here: Here) -> Re
                 session, job=job, epoch=epoch, news=news, lease_seconds=here.settings.lease_seconds
             )
     except ReportGap as gap:
-        raise Refused(422, "report_gap", str(gap)) from gap
+        raise _gap(gap) from gap
     if answer is None:
         raise superseded(job, epoch)
     if news.events:
@@ -75,12 +90,13 @@ async def report_attempt(job: str, epoch: Epoch, news: Report, here: Here) -> Re
 async def finish_attempt(job: str, epoch: Epoch, result: Finish, here: Here) -> FinishAnswer:
     """Write the result. The same result sent again gets the same answer."""
     if not result.state.final:
-        raise Refused(422, "not_final", f"an attempt ends in a final state, not {result.state}")
+        detail = f"an attempt ends in a final state, not {result.state}"
+        raise invalid([ProblemItem(pointer="/state", code="not_final", detail=detail)], "invalid_request")
     try:
         async with here.database.transaction() as session:
             answer = await finish(session, job=job, epoch=epoch, result=result)
     except ReportGap as gap:
-        raise Refused(422, "report_gap", str(gap)) from gap
+        raise _gap(gap) from gap
     if answer is None:
         raise superseded(job, epoch)
     here.changed(job, due=not answer.state.final)
@@ -107,13 +123,8 @@ async def release_attempt(job: str, epoch: Epoch, here: Here) -> None:
     "/attempts/{job}/{epoch}/artifacts/{path:path}",
     operation_id="put_attempt_artifact",
     dependencies=[AttemptOnly],
-    responses=responses(409, 413),
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-        }
-    },
+    responses=responses(404, 409, 413, 415, 507),
+    openapi_extra=raw_body("The file itself."),
 )
 async def put_attempt_artifact(
     job: str,
@@ -125,7 +136,8 @@ async def put_attempt_artifact(
 ) -> Artifact:
     """Store a file that the attempt produced; it is told of when its bytes are safe."""
     checked = clean_path(path)
-    async with receive(request, here.spool, limit=LARGEST_ARTIFACT) as upload:
+    room = await _room(here, job, epoch)
+    async with receive(request, here.spool, limit=min(room, LARGEST_ARTIFACT)) as upload:
         if digest is not None and digest != upload.sha256:
             raise Refused(422, "digest_mismatch", f"the body's SHA-256 is {upload.sha256}, not {digest}")
         await here.store.put(artifacts.artifact_key(job, epoch, checked), upload.path)
@@ -140,13 +152,34 @@ async def put_attempt_artifact(
     return artifact
 
 
+def _gap(gap: ReportGap) -> Refused:
+    return invalid([ProblemItem(pointer="/first", code="report_gap", detail=str(gap))], "report_gap")
+
+
+async def _room(here: Parts, job: str, epoch: int) -> int:
+    """How many bytes an attempt may still store.
+
+    Raises:
+        Refused: none, or it has stored too many files, or it has ended: what it left does not change.
+    """
+    async with here.database.transaction() as session:
+        now = await standing(session, job)
+        stored = await artifacts.list_artifacts(session, job)
+    if now is None or now.state is not JobState.running:
+        raise superseded(job, epoch)
+    room = MOST_BYTES - sum(file.size for file in stored)
+    if room <= 0 or len(stored) >= MOST_FILES:
+        detail = f"an attempt stores {MOST_FILES} files and {MOST_BYTES >> 30} GiB at most; this one did"
+        raise Refused(413, "quota_exceeded", detail)
+    return room
+
+
 def clean_path(path: str) -> str:
     """A path below a job's artifacts, as it was given; what could mean another place is refused."""
     parts = path.split("/")
-    if len(path.encode()) > 1024 or "\0" in path or any(part in {"", ".", ".."} for part in parts):
-        detail = (
-            "an artifact's path is relative, without empty parts, `.`, `..` or NUL, and at most 1024 bytes"
-        )
+    too_long = len(path.encode()) > 1024 or len(parts) > DEEPEST_PATH
+    if too_long or any(part in {"", ".", ".."} for part in parts):
+        detail = "an artifact's path is relative, without empty parts, `.` or `..`, and at most 1024 bytes"
         raise Refused(422, "bad_path", detail)
     return path
 

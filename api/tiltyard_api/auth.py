@@ -1,7 +1,4 @@
-"""Who is asking: a user, a worker, or the attempt that holds a job. The same for HTTP and for WebSockets.
-
-Tokens are looked up by their hash, at every request and every few seconds of a stream: a revoked token is refused at once.
-"""
+"""Who may do what: users, workers, and the attempt that holds a job. Who is asking was found out at the door."""
 
 from typing import Annotated
 
@@ -9,13 +6,17 @@ from fastapi import Depends, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import HTTPConnection
 
-from tiltyard_api.parts import Here, Parts
+from tiltyard_api.parts import Here
 from tiltyard_api.problems import Refused
 from tiltyard_orchestrator.storage import tokens
 from tiltyard_orchestrator.storage.tokens import Bearer
 
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
-bearer_scheme = HTTPBearer(auto_error=False, description="`Authorization: Bearer TOKEN`")
+# It only tells OpenAPI; it refuses nobody.
+Shown = Annotated[
+    HTTPAuthorizationCredentials | None,
+    Security(HTTPBearer(auto_error=False, scheme_name="token", description="`Authorization: Bearer TOKEN`")),
+]
 
 
 def token_of(connection: HTTPConnection) -> str | None:
@@ -24,23 +25,16 @@ def token_of(connection: HTTPConnection) -> str | None:
     return token.strip() if kind.lower() == "bearer" and token.strip() else None
 
 
-async def identify(parts: Parts, token: str | None) -> Bearer | None:
-    """Whom a token stands for now."""
-    if token is None:
-        return None
-    async with parts.database.transaction() as session:
-        return await tokens.find_bearer(session, tokens.fingerprint(token))
+def unauthorized() -> Refused:
+    """The answer to a request without a good token."""
+    detail = "send `Authorization: Bearer TOKEN` with a token of this testbed that is not revoked"
+    return Refused(401, "unauthorized", detail, headers=CHALLENGE)
 
 
-async def _bearer(
-    connection: HTTPConnection,
-    here: Here,
-    _shown: Annotated[HTTPAuthorizationCredentials | None, Security(bearer_scheme)] = None,
-) -> Bearer:
-    bearer = await identify(here, token_of(connection))
+async def _bearer(connection: HTTPConnection, _shown: Shown = None) -> Bearer:
+    bearer: Bearer | None = connection.scope.get("tiltyard.bearer")
     if bearer is None:
-        detail = "send `Authorization: Bearer TOKEN` with a token of this testbed that is not revoked"
-        raise Refused(401, "unauthorized", detail, headers=CHALLENGE)
+        raise unauthorized()
     return bearer
 
 
@@ -57,19 +51,13 @@ async def _worker(bearer: Annotated[Bearer, Depends(_bearer)]) -> Bearer:
 
 
 async def _attempt(
-    connection: HTTPConnection,
-    here: Here,
-    job: str,
-    epoch: int,
-    _shown: Annotated[HTTPAuthorizationCredentials | None, Security(bearer_scheme)] = None,
+    connection: HTTPConnection, here: Here, job: str, epoch: int, _shown: Shown = None
 ) -> None:
-    token = token_of(connection)
-    standing = "wrong"
-    if token is not None:
-        async with here.database.transaction() as session:
-            standing = await tokens.judge_attempt(
-                session, job=job, epoch=epoch, token_sha256=tokens.fingerprint(token)
-            )
+    token = token_of(connection) or ""
+    async with here.database.transaction() as session:
+        standing = await tokens.judge_attempt(
+            session, job=job, epoch=epoch, token_sha256=tokens.fingerprint(token)
+        )
     if standing == "superseded":
         raise superseded(job, epoch)
     if standing != "holds":

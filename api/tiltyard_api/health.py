@@ -1,6 +1,6 @@
 """Health: whether each part answers now. It needs no token and tells nothing else."""
 
-import asyncio
+from typing import Literal
 
 from fastapi import APIRouter, Response
 
@@ -14,19 +14,36 @@ routes = APIRouter(tags=["health"])
 class Health(WireModel):
     """How the gateway is. Jobs are accepted while the database answers; the rest catches up when it is back."""
 
-    status: str
-    """`ok`; `degraded` when jobs are accepted and something else is away; `down` when they are not."""
+    status: Literal["ok", "degraded", "down"]
+    """`degraded`: jobs are accepted, and something else is away; `down`: they are not."""
     version: str
     database: bool
     broker: bool
+    """Away, jobs are accepted and start later."""
     store: bool
+    """Away, archives are not accepted, and files cannot be had."""
+    keeper: bool
+    """Whether this gateway publishes what is due and notices workers that were lost."""
 
 
-@routes.get("/health", operation_id="get_health", responses={503: {"model": Health}})
+@routes.get(
+    "/health",
+    operation_id="get_health",
+    responses={503: {"model": Health, "description": "It can accept no job"}},
+)
 async def get_health(here: Here, response: Response) -> Health:
     """How the gateway is; 503 when it can accept no job."""
-    database, store = await asyncio.gather(here.database.ready(), here.store.ready())
-    broker = here.keeper.pulse.publishing and await here.publisher.ready()
-    response.status_code = 200 if database else 503
-    status = "down" if not database else "ok" if broker and store else "degraded"
-    return Health(status=status, version=__version__, database=database, broker=broker, store=store)
+    answers = await here.checkup.look()
+    keeper = here.keeper.pulse.looking and here.keeper.pulse.publishing and not here.keeping.done()
+    response.status_code = 200 if answers.database else 503
+    status: Literal["ok", "degraded", "down"] = "down"
+    if answers.database:
+        status = "ok" if answers.broker and answers.store and keeper else "degraded"
+    return Health(
+        status=status,
+        version=__version__,
+        database=answers.database,
+        broker=answers.broker,
+        store=answers.store,
+        keeper=keeper,
+    )

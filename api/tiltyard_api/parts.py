@@ -8,12 +8,29 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from tiltyard_api.checkup import Checkup
+from tiltyard_api.guests import Guests
+from tiltyard_api.reading import Reader
 from tiltyard_orchestrator.artifacts.store import Store
 from tiltyard_orchestrator.broker.hints import Hints
 from tiltyard_orchestrator.broker.publish import Publisher
 from tiltyard_orchestrator.keeper.loops import Keeper
 from tiltyard_orchestrator.settings import Settings
 from tiltyard_orchestrator.storage.database import Database
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """The clocks of the event stream, in seconds."""
+
+    poll: float = 5
+    """A stream that no hint wakes looks by itself: this repairs a lost one."""
+    send: float = 10
+    """A frame that a client does not take for this long is the last one it is sent."""
+    farewell: float = 60
+    """How long a client that was too slow may still come to read why it was closed."""
+    patience: float = 30
+    """How long a stream waits for a database that is away before it sends its client elsewhere."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +43,16 @@ class Parts:
     publisher: Publisher
     hints: Hints
     keeper: Keeper
+    keeping: asyncio.Task[None]
+    """The keeper's loops."""
+    checkup: Checkup
+    guests: Guests
+    reader: Reader
     spool: Path
     """Where uploads wait until they are whole and checked."""
+    inspections: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+    """Reading an archive costs a thread and seconds: a few at a time leave threads for everything else."""
+    pace: Pace = field(default_factory=Pace)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the gateway is about to stop: streams say good-bye, so that their clients go elsewhere at once."""
 

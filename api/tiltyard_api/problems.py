@@ -9,20 +9,24 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from tiltyard.wire import Problem, ProblemItem
-from tiltyard_orchestrator.artifacts.store import StoreFull
+from tiltyard_api.pointers import problem_items
+from tiltyard_orchestrator.artifacts.store import Missing, StoreAway, StoreFull
 from tiltyard_orchestrator.storage.cursor import BadCursor
 from tiltyard_orchestrator.storage.database import is_unavailable
 
 log = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+RETRY = {"Retry-After": "2"}
 
 
-class Refused(Exception):
-    """A request that is answered with a problem."""
+class Refused(HTTPException):
+    """A request that is answered with a problem. FastAPI lets its own kind of exception through, so it is one."""
 
     def __init__(
         self,
@@ -32,9 +36,7 @@ class Refused(Exception):
         errors: Sequence[ProblemItem] = (),
         headers: dict[str, str] | None = None,
     ) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.headers = headers
+        super().__init__(status, detail, headers)
         self.problem = Problem(
             title=HTTPStatus(status).phrase, status=status, detail=detail, code=code, errors=list(errors)
         )
@@ -55,35 +57,22 @@ def answer(refused: Refused) -> Response:
     """The problem as an HTTP answer."""
     return JSONResponse(
         refused.problem.model_dump(),
-        status_code=refused.status,
+        status_code=refused.status_code,
         media_type=MEDIA_TYPE,
-        headers=refused.headers,
+        headers=dict(refused.headers) if refused.headers else None,
     )
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What a route's OpenAPI says of its error answers."""
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    """What a route's OpenAPI says of its error answers, beside those that every route has."""
     return {
-        status: {"description": HTTPStatus(status).phrase, "content": content}
-        for status in (401, 403, 422, 503, *statuses)
+        status: {"$ref": f"#/components/responses/Problem{status}"}
+        for status in (400, 401, 403, 422, 503, *statuses)
     }
 
 
-def pointer(location: Sequence[int | str]) -> str:
-    """Where a validation error is: a JSON pointer into the body, or `?name` for what is not in the body."""
-    kind, *rest = location
-    if kind == "body":
-        return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in rest)
-    return f"?{'.'.join(map(str, rest))}" if kind == "query" else "/".join(map(str, rest))
-
-
 def install(app: FastAPI) -> None:
-    """Answer every error of an application as a problem."""
-
-    @app.exception_handler(Refused)
-    async def refused(_request: Request, error: Refused) -> Response:
-        return answer(error)
+    """Answer the errors that routes raise as problems; what no route expects is answered at the door."""
 
     @app.exception_handler(BadCursor)
     async def bad_cursor(_request: Request, error: BadCursor) -> Response:
@@ -91,38 +80,76 @@ def install(app: FastAPI) -> None:
         return answer(invalid([item], "bad_cursor"))
 
     @app.exception_handler(RequestValidationError)
-    async def invalid_request(_request: Request, error: RequestValidationError) -> Response:
-        items = [
-            ProblemItem(pointer=pointer(item["loc"]), code=item["type"], detail=_detail(item))
-            for item in error.errors()
-        ]
-        if any(item.code == "json_invalid" for item in items):
-            return answer(Refused(400, "malformed_json", "the body is not JSON", items))
-        return answer(invalid(items, "invalid_request"))
+    async def invalid_request(request: Request, error: RequestValidationError) -> Response:
+        return answer(_invalid_request(request, error))
 
     @app.exception_handler(HTTPException)
     async def http_error(_request: Request, error: HTTPException) -> Response:
+        if isinstance(error, Refused):
+            return answer(error)
         code = HTTPStatus(error.status_code).name.lower()
         headers = dict(error.headers) if error.headers else None
         return answer(Refused(error.status_code, code, str(error.detail), headers=headers))
 
-    @app.exception_handler(Exception)
-    async def unexpected(_request: Request, error: Exception) -> Response:
-        return answer(explain(error))
+
+def _invalid_request(request: Request, error: RequestValidationError) -> Refused:
+    items = problem_items(error)
+    if any(item.code == "json_invalid" for item in items):
+        return Refused(400, "malformed_json", "the body is not JSON", items)
+    if isinstance(error.body, bytes):
+        said = request.headers.get("content-type") or "no content type"
+        return Refused(415, "unsupported_media_type", f"send application/json; this came as {said}")
+    return invalid(items, "invalid_request")
 
 
-def _detail(item: Any) -> str:
-    message = str(item["msg"]).removeprefix("Value error, ")
-    return "this field is not known" if item["type"] == "extra_forbidden" else message
+_EXPECTED: tuple[tuple[type[Exception], int, str, str | None, dict[str, str] | None], ...] = (
+    (StoreFull, 507, "store_full", None, None),
+    (StoreAway, 503, "store_unavailable", None, RETRY),
+    (Missing, 503, "store_incomplete", "the store does not have these bytes now; try again soon", RETRY),
+    (ClientDisconnect, 400, "body_ended_early", "the body ended before it was whole; send it again", None),
+    (RecursionError, 400, "too_deep", "the body is nested too deep", None),
+)
+"""What may happen in any route, and its answer; the error's own words where none are given."""
 
 
-def explain(error: BaseException) -> Refused:
+def explain(error: Exception) -> Refused:
     """What to answer for an error that no route expected."""
-    if is_unavailable(error):
-        again = {"Retry-After": "2"}
-        return Refused(503, "database_unavailable", "the database is away; try again soon", headers=again)
-    if isinstance(error, StoreFull):
-        return Refused(507, "store_full", str(error))
+    if isinstance(error, Refused):
+        return error
+    for kind, status, code, detail, headers in _EXPECTED:
+        if isinstance(error, kind):
+            return Refused(status, code, detail or str(error), headers=headers)
+    return _of_database(error) or _incident(error)
+
+
+def _of_database(error: Exception) -> Refused | None:
+    if is_away(error):
+        return Refused(503, "database_unavailable", "the database is away; try again soon", headers=RETRY)
+    state = _state(error)
+    if state.startswith("22"):
+        return Refused(422, "unstorable_value", "a value is out of the range that can be stored")
+    if state in {"40001", "40P01"}:
+        return Refused(409, "changed_meanwhile", "somebody else changed it at the same moment; try again")
+    return None
+
+
+def is_away(error: Exception) -> bool:
+    """Whether an error says that the database is away, or too busy to answer in time."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return False  # a file's, not a connection's
+    # What fails while a connection is made comes as the driver's own exception.
+    return (
+        isinstance(error, NoFreeConnection)
+        or is_unavailable(error)
+        or _state(error)[:2] in {"08", "53", "57", "3D", "28"}
+    )
+
+
+def _state(error: Exception) -> str:
+    return str(getattr(getattr(error, "orig", error), "sqlstate", None) or "")
+
+
+def _incident(error: Exception) -> Refused:
     incident = secrets.token_hex(6)
     log.error("internal_error", incident=incident, exc_info=error)
     return Refused(500, "internal_error", f"this is our fault; the gateway's log knows it as {incident}")

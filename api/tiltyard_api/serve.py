@@ -3,17 +3,31 @@
 import asyncio
 import errno
 import logging
+import os
+import signal
 import socket
 import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import structlog
 import uvicorn
+from fastapi import FastAPI
 
 from tiltyard_api.app import create_app
+from tiltyard_api.parts import Parts
 from tiltyard_orchestrator.settings import Settings
 from tiltyard_orchestrator.storage.migrate import NewerData, read_version
 
-GOODBYE_SECONDS = 10
+GOODBYE_SECONDS = 10.0
+"""After this long the process ends, whatever still hangs: nothing that matters is in it."""
+STREAM_SECONDS = 2.0
+"""For streams to say good-bye."""
+REQUEST_SECONDS = 5
+"""For requests to be answered."""
 DATABASE_PATIENCE_SECONDS = 60
 
 
@@ -30,24 +44,65 @@ def serve(settings: Settings) -> int:
         return _stop(str(refusal))
     except Exception as error:  # noqa: BLE001 - whatever the driver raises, the operator needs one line
         return _stop(f"the database did not answer within {DATABASE_PATIENCE_SECONDS} s: {error}")
+    if settings.store_dir is not None and (problem := _store_problem(settings.store_dir)):
+        return _stop(problem)
     listening = _listen(settings.host, settings.port)
     if isinstance(listening, str):
         return _stop(listening)
+    app = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         ws="websockets-sansio",
         ws_per_message_deflate=False,
         ws_max_size=1 << 20,
         access_log=False,
         log_config=None,
         server_header=False,
-        timeout_graceful_shutdown=GOODBYE_SECONDS,
+        timeout_graceful_shutdown=REQUEST_SECONDS,
         timeout_keep_alive=30,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config, app)
     with listening:
         asyncio.run(server.serve(sockets=[listening]))
     return 0 if server.started else 1
+
+
+class _Server(uvicorn.Server):
+    """Tells the streams before it closes their connections, so that their clients see a good-bye and not a failure."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        last_resort = threading.Timer(GOODBYE_SECONDS, os._exit, (0,))
+        last_resort.daemon = True
+        last_resort.start()
+        parts: Parts | None = getattr(self._app.state, "parts", None)
+        if parts is not None:
+            parts.draining.set()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STREAM_SECONDS):
+                    await self._streams_closed()
+        await super().shutdown(sockets)
+
+    async def _streams_closed(self) -> None:
+        kind = self.config.ws_protocol_class
+        assert kind is not None
+        while any(  # noqa: ASYNC110 - uvicorn has no event for it
+            isinstance(connection, kind) for connection in self.server_state.connections
+        ):
+            await asyncio.sleep(0.02)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # uvicorn raises the signal again afterwards; a stop that was asked for is a success here.
+        before = {each: signal.signal(each, self.handle_exit) for each in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for each, found in before.items():
+                signal.signal(each, found)
 
 
 class _NotUpgraded(RuntimeError):
@@ -76,6 +131,15 @@ async def _await_tables(settings: Settings) -> None:
                 f"the database is {at} and this program wants {version.head}: run `tiltyard db upgrade`"
             )
         return
+
+
+def _store_problem(folder: Path) -> str | None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return None
+    except OSError as error:
+        return f"cannot write to the store {folder}: {error.strerror}"
 
 
 def _listen(host: str, port: int) -> socket.socket | str:

@@ -1,28 +1,30 @@
 """One WebSocket of followed events: who may open it, how it is sent, and the code that it is closed with.
 
-1000 done, 1001 the gateway stops, 1013 too slow, 4400 bad message, 4401 who are you, 4403 not yours, 4404 no such job.
+1000 done, 1001 the gateway stops, 1013 too slow or come back later, 4400 bad message, 4401 who are you, 4403 not yours,
+4404 no such job. A socket that is refused is accepted first, so that browsers see the code.
 """
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import suppress
-from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import TypeAdapter
-from starlette.websockets import WebSocket, WebSocketDisconnect
+import structlog
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from tiltyard.wire import Frame
-from tiltyard_api.auth import identify, token_of
+from tiltyard_api.auth import token_of
 from tiltyard_api.parts import Parts
-from tiltyard_api.stream import JobGone
-from tiltyard_orchestrator.storage import tokens
+from tiltyard_api.problems import is_away
+from tiltyard_api.reading import JobGone
+from tiltyard_api.stream import Away
+from tiltyard_orchestrator.storage.tokens import Bearer
 
-SEND_SECONDS = 10.0
-CHECK_SECONDS = 5.0
+log = structlog.get_logger(__name__)
+
 LARGEST_MESSAGE = 1 << 20
-FRAME: TypeAdapter[Frame] = TypeAdapter(Frame)
+LONGEST_REASON = 120
+"""Bytes: what fits into a close frame."""
 
 
 class Close(Exception):
@@ -31,14 +33,11 @@ class Close(Exception):
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
         self.code = code
-        self.reason = reason[:120]
+        self.reason = reason.encode(errors="replace")[:LONGEST_REASON].decode(errors="ignore")
 
 
-async def admit(here: Parts, socket: WebSocket) -> str | None:
+async def admit(here: Parts, socket: WebSocket) -> Bearer:
     """Check who opens a socket, before anything is sent on it.
-
-    Returns:
-        The token that is to stay good while the socket is open; None for a ticket, which was good once.
 
     Raises:
         Close: 4401 without a good token or ticket, 4403 for a worker's token or a page of another site.
@@ -46,80 +45,86 @@ async def admit(here: Parts, socket: WebSocket) -> str | None:
     origin = socket.headers.get("origin")
     if origin is not None and urlsplit(origin).netloc != socket.headers.get("host"):
         raise Close(4403, "pages of other sites may not follow events here")
-    token = token_of(socket)
-    if token is None and (ticket := socket.query_params.get("ticket")):
-        async with here.database.transaction() as session:
-            bearer = await tokens.redeem_ticket(session, ticket)
-    else:
-        bearer = await identify(here, token)
+    token, ticket = token_of(socket), socket.query_params.get("ticket")
+    bearer = None
+    if token is not None:
+        bearer = await here.guests.identify(token)
+    elif ticket:
+        bearer = await here.guests.redeem(ticket)
     if bearer is None:
         raise Close(4401, "send a bearer token, or ?ticket= from POST /api/v1/tickets")
     if bearer.role != "user":
         raise Close(4403, "a worker's token follows no events")
-    return token
+    return bearer
 
 
-async def send_all(
-    here: Parts, socket: WebSocket, token: str | None, frames: AsyncIterator[list[Frame]]
-) -> None:
+async def send_all(here: Parts, socket: WebSocket, frames: AsyncIterator[list[str]]) -> None:
     """Send frames until they end.
 
     Raises:
         Close: with the code that says why it ended; 1000 when there is no more.
     """
-    checked = asyncio.get_running_loop().time()
-    try:
-        async for batch in frames:
-            for frame in batch:
-                try:
-                    async with asyncio.timeout(SEND_SECONDS):
-                        await socket.send_text(FRAME.dump_json(frame).decode())
-                except TimeoutError as slow:
-                    raise Close(1013, "too slow; come back with the seq you have") from slow
-            now = asyncio.get_running_loop().time()
-            if token is not None and now - checked > CHECK_SECONDS:
-                checked = now
-                await _check_again(here, token)
-    except JobGone as gone:
-        raise Close(4404, f"job {gone} was deleted") from gone
+    bearer: Bearer = socket.scope["tiltyard.bearer"]
+    clock = asyncio.get_running_loop().time
+    checked = clock()
+    async for batch in frames:
+        for frame in batch:
+            await _send(here, socket, frame)
+        if clock() - checked >= here.pace.poll:
+            checked = clock()
+            await _check_again(here, bearer)
     raise Close(1000, "done")
 
 
-async def _check_again(here: Parts, token: str) -> None:
-    with suppress(OSError):  # a database that is away revokes nothing
-        if await identify(here, token) is None:
-            raise Close(4401, "the token was revoked")
-
-
-async def converse(here: Parts, socket: WebSocket, work: Any) -> None:
-    """Run the sending side of a socket until it ends, the client goes, or the gateway stops; then close it."""
-    tasks = [
-        asyncio.ensure_future(work),
-        asyncio.ensure_future(_listen(socket)),
-        asyncio.ensure_future(here.draining.wait()),
-    ]
+async def _send(here: Parts, socket: WebSocket, frame: str) -> None:
     try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        async with asyncio.timeout(here.pace.send):
+            await socket.send_text(frame)
+    except TimeoutError as slow:
+        raise Close(1013, "too slow; come back with the seq you have") from slow
+
+
+async def _check_again(here: Parts, bearer: Bearer) -> None:
+    try:
+        may_stay = await here.guests.may_stay(bearer)
+    except Exception as error:
+        if not is_away(error):
+            raise
+        return  # a database that is away revokes nothing
+    if not may_stay:
+        raise Close(4401, "the token was revoked")
+
+
+async def converse(here: Parts, socket: WebSocket, sending: Coroutine[None, None, None]) -> None:
+    """Run the sending side of a socket until it ends, the client goes, or the gateway stops; then close it."""
+    sides = [asyncio.ensure_future(side) for side in (sending, _listen(socket), _drain(here))]
+    try:
+        await asyncio.wait(sides, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    if tasks[2] in done:
-        await _close(socket, Close(1001, "the gateway stops; come back"))
-        return
-    error = next((task.exception() for task in done if task.exception()), None)
-    match error:
+        for side in sides:
+            side.cancel()
+        ends = await asyncio.gather(*sides, return_exceptions=True)
+    # The first that ended says why, in this order when several did: an end that was sent is an end.
+    why = next(end for end in ends if not isinstance(end, asyncio.CancelledError))
+    if not isinstance(why, WebSocketDisconnect):
+        await close_socket(here, socket, _explained(why))
+
+
+def _explained(why: BaseException | None) -> Close:
+    match why:
         case Close():
-            await _close(socket, error)
-        case None | WebSocketDisconnect():
-            return
+            return why
+        case JobGone():
+            return Close(4404, f"job {why} was deleted")
+        case Away():
+            return Close(1013, "the database is away; come back with the seq you have")
         case _:
-            await _close(socket, Close(1011, "the gateway failed; come back with the seq you have"))
-            raise error
+            log.error("stream_failed", exc_info=why)
+            return Close(1011, "this is our fault; come back with the seq you have")
 
 
 async def _listen(socket: WebSocket) -> None:
-    # A follower has nothing more to say; whatever it does say is read and bounded, so that its close is seen.
+    # A follower has nothing more to say. It is listened to so that its going is noticed.
     while True:
         message = await socket.receive()
         if message["type"] == "websocket.disconnect":
@@ -127,34 +132,44 @@ async def _listen(socket: WebSocket) -> None:
         raise Close(4400, "this stream takes no messages")
 
 
-async def first_message(socket: WebSocket) -> dict[str, int]:
+async def _drain(here: Parts) -> None:
+    await here.draining.wait()
+    raise Close(1001, "the gateway stops; come back with the seq you have")
+
+
+async def first_message(here: Parts, socket: WebSocket) -> dict[str, int]:
     """What a follower of many jobs has already: `{"after": {job: seq}}`, its first message.
 
     Raises:
-        Close: 4400 when it says something else.
+        Close: 4400 when it says something else, or nothing.
+        WebSocketDisconnect: it went.
     """
     try:
-        async with asyncio.timeout(SEND_SECONDS):
+        async with asyncio.timeout(here.pace.send):
             text = await socket.receive_text()
         said = json.loads(text) if len(text) <= LARGEST_MESSAGE else None
-    except (TimeoutError, ValueError, KeyError) as error:
+    except (TimeoutError, ValueError, KeyError, RecursionError) as error:
         raise Close(4400, 'the first message is {"after": {job: seq}}') from error
     match said:
-        case {"after": dict(after)} if all(
-            isinstance(seq, int) and -1 <= seq < 2**63 for seq in after.values()
-        ):
+        case {"after": dict(after), **rest} if not rest and all(map(_is_seq, after.values())):
             return dict(after)
     raise Close(4400, 'the first message is {"after": {job: seq}}')
 
 
+def _is_seq(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and -1 <= value < 2**63
+
+
 async def refuse(socket: WebSocket, close: Close) -> None:
-    """Close a socket that was not let in; it is accepted first, so that browsers see the code."""
-    with suppress(RuntimeError):
+    """Close a socket that was not let in."""
+    if socket.application_state is WebSocketState.CONNECTING:
         await socket.accept()
-    await _close(socket, close)
+    with suppress(RuntimeError, WebSocketDisconnect):
+        await socket.close(close.code, close.reason)
 
 
-async def _close(socket: WebSocket, close: Close) -> None:
+async def close_socket(here: Parts, socket: WebSocket, close: Close) -> None:
+    """Close a socket. A client that was too slow reads why when it reads again, if it does within a minute."""
     with suppress(RuntimeError, TimeoutError, WebSocketDisconnect, OSError):
-        async with asyncio.timeout(SEND_SECONDS):
+        async with asyncio.timeout(here.pace.farewell if close.code == 1013 else here.pace.send):
             await socket.close(close.code, close.reason)

@@ -6,50 +6,46 @@ hints, brokers and gateways in between; a follower that was cut off comes back w
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from functools import partial
+from typing import TypeVar
 
-import structlog
-
-from tiltyard.wire import End, Event, Frame
 from tiltyard_api.parts import Parts
-from tiltyard_orchestrator.storage.database import is_unavailable
-from tiltyard_orchestrator.storage.events import Standing, read_events, standing, standings
+from tiltyard_api.problems import is_away
+from tiltyard_api.reading import JobGone, Reading
+from tiltyard_orchestrator.storage.events import Standing
 
-log = structlog.get_logger(__name__)
+Answer = TypeVar("Answer")
 
-POLL_SECONDS = 5.0
-PAGE = 500
-DATABASE_PAUSE_SECONDS = 1.0
+RETRY_SECONDS = 0.5
 
 
-async def follow_job(here: Parts, job: str, after: int) -> AsyncIterator[list[Frame]]:
-    """Every event of a job behind `after`, in order and as they come, and `End` behind the last one.
+class Away(Exception):
+    """The database was away for longer than a stream has patience."""
+
+
+async def follow_job(here: Parts, job: str, after: int) -> AsyncIterator[list[str]]:
+    """Every event of a job behind `after`, in order and as they come, and its end behind the last one.
 
     An empty list is a sign of life: nothing happened for a while.
     """
     with here.hints.subscribe(job) as bell:
         while True:
-            read = await _read(here, job, after)
-            if read is not None:
-                now, events = read
-                frames: list[Frame] = list(events)
-                after = events[-1].seq if events else after
-                ended = now.state.final and after >= now.seq
-                if ended:
-                    frames.append(End(job=job, state=now.state, seq=now.seq))
-                yield frames
-                if ended:
-                    return
-                if after < now.seq or len(events) == PAGE:
-                    continue
-            await bell.wait(POLL_SECONDS if read is not None else DATABASE_PAUSE_SECONDS)
+            reading = await _patiently(here, partial(here.reader.read, job, after))
+            yield reading.frames
+            after = reading.seq
+            if reading.end:
+                return
+            if not reading.more:
+                await bell.wait(here.pace.poll)
 
 
 async def follow_many(
     here: Parts, known: dict[str, int], *, experiment: str | None, jobs: Collection[str] | None
-) -> AsyncIterator[list[Frame]]:
-    """Every event of many jobs, each job's in order, and each job's `End`; jobs that come to be are followed too.
+) -> AsyncIterator[list[str]]:
+    """Every event of many jobs, each job's in order, and each job's end; jobs that come to be are followed too.
+
+    Ends when all of `jobs` have ended, where they are named.
 
     Args:
         here: the gateway.
@@ -58,92 +54,102 @@ async def follow_many(
         jobs: follow these jobs alone.
     """
     ended: set[str] = set()
-    changed: Collection[str] | None = jobs
+    looks = _Looks(jobs, every=here.pace.poll)
     with here.hints.subscribe() as bell:
-        while True:
-            now = await _stand(here, experiment, changed)
-            for job, stands in (now or {}).items():
-                if job in ended:
-                    continue
-                async for frames in _catch_up(here, job, stands, known):
-                    yield frames
-                    if any(isinstance(frame, End) for frame in frames):
-                        ended.add(job)
+        while jobs is None or not ended.issuperset(jobs):
+            wanted = looks.next()
+            now = await _patiently(here, partial(here.reader.stand, experiment=experiment, jobs=wanted))
+            for job in wanted or now:
+                if job not in now:
+                    ended.update({job} if jobs else ())  # it was deleted, or is of another experiment
+                elif job not in ended and _has_news(now[job], known.get(job, -1)):
+                    async for frames in _catch_up(here, job, known, ended):
+                        yield frames
             yield []
-            rung = await bell.wait(POLL_SECONDS if now is not None else DATABASE_PAUSE_SECONDS)
-            # A poll that was not rung for looks at everything: it repairs the hints that were lost.
-            changed = (rung & set(jobs) if jobs is not None else rung) if rung and now is not None else jobs
+            looks.rung = await bell.wait(here.pace.poll)
+
+
+class _Looks:
+    """Which jobs to look at: those that rang, and every few seconds all of them, which repairs the hints that were lost."""
+
+    def __init__(self, jobs: Collection[str] | None, *, every: float) -> None:
+        self._jobs = jobs
+        self._every = every
+        self._all_at = float("-inf")
+        self.rung: set[str] = set()
+
+    def next(self) -> Collection[str] | None:
+        """The jobs to look at now; None for every job there is."""
+        now = asyncio.get_running_loop().time()
+        if not self.rung or now - self._all_at >= self._every:
+            self._all_at = now
+            return self._jobs
+        return self.rung if self._jobs is None else self.rung.intersection(self._jobs)
+
+
+def _has_news(stands: Standing, seq: int) -> bool:
+    return stands.seq > seq or stands.state.final
 
 
 async def _catch_up(
-    here: Parts, job: str, stands: Standing, known: dict[str, int]
-) -> AsyncIterator[list[Frame]]:
+    here: Parts, job: str, known: dict[str, int], ended: set[str]
+) -> AsyncIterator[list[str]]:
+    more = True
+    while more:
+        try:
+            reading = await _patiently(here, partial(here.reader.read, job, known.get(job, -1)))
+        except JobGone:  # nobody waits for its end any more
+            ended.add(job)
+            return
+        yield reading.frames
+        known[job] = reading.seq
+        more = reading.more
+        if reading.end:
+            ended.add(job)
+
+
+async def _patiently(here: Parts, read: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Ask again, quietly, while the database is away.
+
+    Raises:
+        Away: it is away for too long.
+    """
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + here.pace.patience
     while True:
-        after = known.get(job, -1)
-        events: list[Event] = []
-        if after < stands.seq:
-            read = await _read(here, job, after)
-            if read is None:
-                return
-            stands, events = read
-        frames: list[Frame] = list(events)
-        known[job] = events[-1].seq if events else after
-        if stands.state.final and known[job] >= stands.seq:
-            frames.append(End(job=job, state=stands.state, seq=stands.seq))
-            yield frames
-            return
-        if frames:
-            yield frames
-        if known[job] >= stands.seq or not events:
-            return
+        try:
+            return await read()
+        except Exception as error:
+            if not is_away(error):
+                raise
+            if clock() > deadline:
+                raise Away from error
+        await asyncio.sleep(RETRY_SECONDS)
 
 
-async def _read(here: Parts, job: str, after: int) -> tuple[Standing, list[Event]] | None:
-    """Where a job stands and its next events; None when the database is away."""
-    try:
-        async with here.database.transaction() as session:
-            # In this order: what is read second holds everything that the first says is there.
-            now = await standing(session, job)
-            events = await read_events(session, job, after=after, limit=PAGE)
-    except Exception as error:
-        if not is_unavailable(error):
-            raise
-        return None
-    if now is None:  # its experiment was deleted under the follower
-        raise JobGone(job)
-    return now, events
+async def next_page(here: Parts, job: str, after: int, *, wait: float) -> Reading:
+    """What a long poll answers: the next events, or none when none came for `wait` seconds.
 
-
-async def _stand(
-    here: Parts, experiment: str | None, jobs: Collection[str] | None
-) -> dict[str, Standing] | None:
-    try:
-        async with here.database.transaction() as session:
-            return await standings(session, experiment=experiment, jobs=jobs)
-    except Exception as error:
-        if not is_unavailable(error):
-            raise
-        return None
-
-
-class JobGone(LookupError):
-    """The job was deleted while it was followed."""
-
-
-async def next_page(
-    here: Parts, job: str, after: int, *, limit: int, wait: float
-) -> tuple[Standing, list[Event]] | None:
-    """What a long poll answers: the next events, or none when none came for `wait` seconds."""
-    deadline = asyncio.get_running_loop().time() + wait
+    Raises:
+        JobGone: the job was deleted meanwhile.
+    """
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + wait
     with here.hints.subscribe(job) as bell:
         while True:
-            async with here.database.transaction() as session:
-                now = await standing(session, job)
-                events = await read_events(session, job, after=after, limit=limit)
-            if now is None:
-                return None
-            left = deadline - asyncio.get_running_loop().time()
-            if events or now.state.final or left <= 0 or here.draining.is_set():
-                return now, events
-            with suppress(TimeoutError):
-                await bell.wait(min(left, POLL_SECONDS))
+            reading = await here.reader.read(job, after)
+            left = deadline - clock()
+            if reading.events or reading.end or left <= 0 or here.draining.is_set():
+                return reading
+            await ring_or_drain(here, bell.wait(min(left, here.pace.poll)))
+
+
+async def ring_or_drain(here: Parts, ring: Awaitable[object]) -> None:
+    """Wait for a bell, and no longer once the gateway is about to stop."""
+    waits = [asyncio.ensure_future(ring), asyncio.ensure_future(here.draining.wait())]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fastapi import Request
-from starlette.requests import ClientDisconnect
 
 from tiltyard_api.problems import Refused
 from tiltyard_orchestrator.artifacts.store import StoreFull
@@ -27,25 +27,35 @@ class Upload:
     sha256: str
 
 
+def raw_body(description: str) -> dict[str, Any]:
+    """What OpenAPI says of a route that takes a raw body."""
+    content = {
+        "application/octet-stream": {
+            "schema": {"type": "string", "contentMediaType": "application/octet-stream"}
+        }
+    }
+    return {"requestBody": {"required": True, "description": description, "content": content}}
+
+
 @asynccontextmanager
 async def receive(request: Request, spool: Path, *, limit: int) -> AsyncIterator[Upload]:
     """Write a request's body to a temporary file.
 
     Raises:
-        Refused: it is larger than `limit` bytes, or ended early.
+        Refused: it is larger than `limit` bytes, or a form.
+        ClientDisconnect: it ended early.
         StoreFull: there is no room for it.
     """
+    if request.headers.get("content-type", "").startswith("multipart/"):
+        detail = "send the bytes themselves as the body (curl: --data-binary @FILE), not a form"
+        raise Refused(415, "unsupported_media_type", detail)
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > limit:
-        raise _too_large(limit)
+        raise too_large(limit)
     path = spool / f"{secrets.token_hex(8)}.upload"
     try:
         try:
             upload = await _write(request, path, limit)
-        except ClientDisconnect as gone:
-            raise Refused(
-                400, "upload_ended_early", "the body ended before it was whole; send it again"
-            ) from gone
         except OSError as error:
             if error.errno in {errno.ENOSPC, errno.EDQUOT}:
                 raise StoreFull(error.errno, "the gateway has no room left for uploads") from error
@@ -58,22 +68,23 @@ async def receive(request: Request, spool: Path, *, limit: int) -> AsyncIterator
 async def _write(request: Request, path: Path, limit: int) -> Upload:
     digest, size, waiting = hashlib.sha256(), 0, bytearray()
     with path.open("xb") as out:
+
+        def flush(chunk: bytes) -> None:
+            out.write(chunk)
+            digest.update(chunk)
+
         async for chunk in request.stream():
             size += len(chunk)
             if size > limit:
-                raise _too_large(limit)
+                raise too_large(limit)
             waiting += chunk
             if len(waiting) >= FLUSH_BYTES:
-                await asyncio.to_thread(_flush, out, digest, bytes(waiting))
+                await asyncio.to_thread(flush, bytes(waiting))
                 waiting.clear()
-        await asyncio.to_thread(_flush, out, digest, bytes(waiting))
+        await asyncio.to_thread(flush, bytes(waiting))
     return Upload(path=path, size=size, sha256=digest.hexdigest())
 
 
-def _flush(out: object, digest: object, chunk: bytes) -> None:
-    out.write(chunk)  # type: ignore[attr-defined]
-    digest.update(chunk)  # type: ignore[attr-defined]
-
-
-def _too_large(limit: int) -> Refused:
+def too_large(limit: int) -> Refused:
+    """The answer to a body that is larger than what is taken."""
     return Refused(413, "too_large", f"the body is larger than the {limit >> 20} MiB that are taken here")

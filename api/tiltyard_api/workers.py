@@ -4,10 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
-from tiltyard.wire import Page, ProblemItem, Worker, WorkerHeartbeat
+from tiltyard.wire import Page, ProblemItem, Worker, WorkerHeartbeat, WorkerState
 from tiltyard_api import auth
+from tiltyard_api.paging import Cursor, Limit, page_of
 from tiltyard_api.parts import Here
-from tiltyard_api.problems import Refused, responses
+from tiltyard_api.problems import Refused, invalid, responses
 from tiltyard_orchestrator.storage import queues, workers
 
 routes = APIRouter(prefix="/workers", tags=["workers"])
@@ -16,10 +17,13 @@ WorkerId = Annotated[str, Path(pattern=r"^[A-Za-z0-9._:@-]{1,200}$")]
 
 
 @routes.get("", operation_id="list_workers", responses=responses())
-async def list_workers(here: Here, _user: auth.User) -> Page[Worker]:
-    """List the workers that were seen within a week, newest first."""
+async def list_workers(
+    here: Here, _user: auth.User, cursor: Cursor = None, limit: Limit = 100
+) -> Page[Worker]:
+    """List the workers that were seen within a week."""
     async with here.database.transaction() as session:
-        return Page(items=await workers.list_workers(session, lost_after=here.settings.worker_lost_after))
+        found = await workers.list_workers(session, lost_after=here.settings.worker_lost_after)
+    return page_of(found, lambda worker: worker.id, cursor, limit)
 
 
 @routes.put("/{worker}", operation_id="put_worker", responses=responses(404))
@@ -27,6 +31,9 @@ async def put_worker(
     worker: WorkerId, heartbeat: WorkerHeartbeat, here: Here, _worker: auth.Worker
 ) -> Worker:
     """A worker's heartbeat: what it serves and does."""
+    if heartbeat.state is WorkerState.lost:
+        detail = "`lost` is the gateway's word for a worker that says nothing"
+        raise invalid([ProblemItem(pointer="/state", code="not_yours", detail=detail)], "invalid_request")
     async with here.database.transaction() as session:
         known = await queues.queue_names(session)
         if heartbeat.queue in known:

@@ -2,17 +2,13 @@
 
 import asyncio
 import errno
-import hashlib
 import os
 import secrets
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
-from urllib.parse import quote
 
-from tiltyard_orchestrator.artifacts.store import CHUNK, Missing, StoreFull
-
-LONGEST_NAME = 200
+from tiltyard_orchestrator.artifacts.store import CHUNK, Missing, StoreFull, place
 
 
 class FolderStore:
@@ -43,14 +39,17 @@ class FolderStore:
         path = self._path(key)
         return await asyncio.to_thread(lambda: path.stat().st_size if path.is_file() else None)
 
-    async def read(self, key: str) -> AsyncIterator[bytes]:
-        """Read a key's file."""
+    async def read(self, key: str, *, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+        """Read a key's file, or a part of it."""
         try:
             stream = await asyncio.to_thread(self._path(key).open, "rb")
         except FileNotFoundError as error:
             raise Missing(key) from error
         with stream:
-            while chunk := await asyncio.to_thread(stream.read, CHUNK):
+            stream.seek(start)
+            left = length
+            while chunk := await asyncio.to_thread(stream.read, CHUNK if left is None else min(CHUNK, left)):
+                left = None if left is None else left - len(chunk)
                 yield chunk
 
     async def delete(self, key: str) -> None:
@@ -58,9 +57,7 @@ class FolderStore:
         await asyncio.to_thread(self._delete, self._path(key))
 
     def _path(self, key: str) -> Path:
-        # Percent-quoted, no part of a key is `..`, hidden, or longer than a file's name may be; a part that is shortened
-        # keeps the whole key's digest, so that two never meet.
-        return self._folder.joinpath(*(_file_name(part) for part in key.split("/")))
+        return self._folder / place(key)
 
     def _ready(self) -> bool:
         try:
@@ -70,22 +67,18 @@ class FolderStore:
         return os.access(self._folder, os.W_OK)
 
     def _put(self, path: Path, source: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.parent / f".{secrets.token_hex(8)}.partial"
+        beside = self._folder / f".{secrets.token_hex(8)}.partial"
+        self._folder.mkdir(parents=True, exist_ok=True)
         try:
             with source.open("rb") as read, beside.open("xb") as written:
                 shutil.copyfileobj(read, written, CHUNK)
                 written.flush()
                 os.fsync(written.fileno())
-            beside.replace(path)
+            _rename(beside, path)
         except BaseException:
             beside.unlink(missing_ok=True)
             raise
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        _sync_folder(path.parent)
 
     def _delete(self, path: Path) -> None:
         path.unlink(missing_ok=True)
@@ -98,8 +91,19 @@ class FolderStore:
                 return
 
 
-def _file_name(part: str) -> str:
-    name = quote(part, safe="").replace(".", "%2E", part.startswith("."))
-    if len(name) <= LONGEST_NAME:
-        return name + "%" * (not name)
-    return f"{name[:100]}%{hashlib.sha256(part.encode()).hexdigest()}"
+def _rename(beside: Path, path: Path) -> None:
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            beside.replace(path)
+        except FileNotFoundError:
+            continue  # a delete beside us took the folder away as an empty one
+        return
+
+
+def _sync_folder(folder: Path) -> None:
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

@@ -1,21 +1,29 @@
-"""An S3 bucket as a store, through MinIO's client, which blocks: each call has a thread to itself.
+"""An S3 bucket as a store, through MinIO's client, which blocks: its calls run on threads of their own.
 
 Object tags are never used: some servers write them over the object's bytes.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+import errno
+import re
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import urllib3
 from minio import Minio
-from minio.error import S3Error
+from minio.error import MinioException, S3Error
 
-from tiltyard_orchestrator.artifacts.store import CHUNK, Missing, StoreFull
+from tiltyard_orchestrator.artifacts.store import CHUNK, Missing, StoreAway, StoreFull, place
 
-NOT_THERE = {"NoSuchKey", "NoSuchObject", "ResourceNotFound"}
-FULL = {"XMinioStorageFull", "QuotaExceeded", "EntityTooLarge", "InsufficientStorage"}
+Answer = TypeVar("Answer")
+
+THREADS = 16
+NOT_THERE = frozenset({"NoSuchKey", "NoSuchObject", "ResourceNotFound"})
+FULL = frozenset({"XMinioStorageFull", "QuotaExceeded", "EntityTooLarge", "InsufficientStorage"})
+MADE_ALREADY = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
 
 
 class S3Store:
@@ -34,6 +42,8 @@ class S3Store:
     ) -> None:
         parts = urlsplit(endpoint)
         self._bucket = bucket
+        self._bucket_is_there = False
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="s3")
         self._client = Minio(
             parts.netloc,
             access_key=access_key,
@@ -41,7 +51,7 @@ class S3Store:
             secure=parts.scheme == "https",
             region=region or "us-east-1",
             http_client=urllib3.PoolManager(
-                maxsize=16,
+                maxsize=THREADS,
                 timeout=urllib3.Timeout(connect=5, read=60),
                 retries=urllib3.Retry(total=2, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]),
             ),
@@ -50,42 +60,32 @@ class S3Store:
     async def ready(self) -> bool:
         """Whether the server answers and the bucket is there; it is made if it is not."""
         try:
-            await asyncio.to_thread(self._ensure_bucket)
-        except Exception:  # noqa: BLE001 - the client has many ways to say that it could not
+            await self._on_thread(self._find_bucket)
+        except OSError:
             return False
         return True
 
     async def put(self, key: str, source: Path) -> None:
         """Upload a file; the object appears when it is whole."""
-        try:
-            await asyncio.to_thread(self._client.fput_object, self._bucket, key, str(source))
-        except S3Error as error:
-            if error.code in FULL:
-                raise StoreFull(28, f"the bucket {self._bucket} has no room left") from error
-            raise OSError(f"the object store did not take it: {error.code}") from error
-        except (urllib3.exceptions.HTTPError, ValueError) as error:
-            raise OSError(f"the object store did not answer: {error}") from error
+        await self._on_thread(self._put, place(key), source)
 
     async def size(self, key: str) -> int | None:
         """The size of an object."""
         try:
-            found = await asyncio.to_thread(self._client.stat_object, self._bucket, key)
-        except S3Error as error:
-            if error.code in NOT_THERE:
-                return None
-            raise OSError(f"the object store did not answer: {error.code}") from error
+            found = await self._on_thread(self._client.stat_object, self._bucket, place(key))
+        except Missing:
+            return None
         return int(found.size or 0)
 
-    async def read(self, key: str) -> AsyncIterator[bytes]:
-        """Download an object."""
+    async def read(self, key: str, *, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+        """Download an object, or a part of it."""
+        if length == 0:
+            return
+        # The client takes a length of 0 for all that is left.
+        ask = self._client.get_object
+        answer: Any = await self._on_thread(ask, self._bucket, place(key), start, length or 0)
         try:
-            answer = await asyncio.to_thread(self._client.get_object, self._bucket, key)
-        except S3Error as error:
-            if error.code in NOT_THERE:
-                raise Missing(key) from error
-            raise OSError(f"the object store did not answer: {error.code}") from error
-        try:
-            while chunk := await asyncio.to_thread(answer.read, CHUNK):
+            while chunk := await self._on_thread(answer.read, CHUNK):
                 yield chunk
         finally:
             answer.close()
@@ -93,8 +93,41 @@ class S3Store:
 
     async def delete(self, key: str) -> None:
         """Remove an object."""
-        await asyncio.to_thread(self._client.remove_object, self._bucket, key)
+        try:
+            await self._on_thread(self._client.remove_object, self._bucket, place(key))
+        except Missing:
+            return
 
-    def _ensure_bucket(self) -> None:
+    def _put(self, name: str, source: Path) -> None:
+        if not self._bucket_is_there:
+            self._find_bucket()
+        self._client.fput_object(self._bucket, name, str(source))
+
+    def _find_bucket(self) -> None:
         if not self._client.bucket_exists(self._bucket):
-            self._client.make_bucket(self._bucket)
+            try:
+                self._client.make_bucket(self._bucket)
+            except S3Error as error:
+                if error.code not in MADE_ALREADY:  # by another gateway, at the same moment
+                    raise
+        self._bucket_is_there = True
+
+    async def _on_thread(self, call: Callable[..., Answer], *arguments: object) -> Answer:
+        """Run a call of the client, and say what went wrong in the store's own words."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, call, *arguments)
+        except (MinioException, urllib3.exceptions.HTTPError, ValueError) as error:
+            code = _code_of(error)
+            if code in NOT_THERE:
+                raise Missing(str(arguments)) from error
+            if code in FULL:
+                raise StoreFull(errno.ENOSPC, f"the bucket {self._bucket} has no room left") from error
+            raise StoreAway(f"the object store did not answer as it should: {code or error}") from error
+
+
+def _code_of(error: Exception) -> str | None:
+    if isinstance(error, S3Error):
+        return str(error.code)
+    # Some servers' errors are XML under a content type that the client does not take for XML.
+    named = re.search(r"<Code>(\w+)</Code>", str(error))
+    return named[1] if named else None

@@ -1,0 +1,123 @@
+"""The door: whatever comes in passes here first, HTTP and WebSocket alike, and whatever goes wrong inside is answered here.
+
+Nothing below `/api/` is reached without a token, whether or not its route remembered to ask for one; no body is read
+before that, and none is read into memory without a limit. Every failure becomes a problem, not a traceback.
+"""
+
+import re
+from contextlib import suppress
+
+import structlog
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from tiltyard_api.auth import token_of, unauthorized
+from tiltyard_api.parts import Parts, parts_of
+from tiltyard_api.problems import Refused, answer, explain
+from tiltyard_api.sockets import Close, admit, refuse
+from tiltyard_orchestrator.storage.tokens import Bearer
+
+log = structlog.get_logger(__name__)
+
+LARGEST_DOCUMENT = 16 << 20
+"""Bytes of a body that is parsed. An attempt's report of a flood of output is the largest that is meant."""
+RAW = re.compile(r"/api/v1/(archives|attempts/[^/]+/[^/]+/artifacts/.*)", re.DOTALL)
+"""What is streamed to disk, under limits of its own."""
+ATTEMPTS = "/api/v1/attempts/"
+"""The attempt's own token opens these; their routes judge it beside the job."""
+
+
+class Door:
+    """Wraps the application."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let in, or turn away."""
+        match scope["type"]:
+            case "http":
+                await self._serve_request(scope, receive, send)
+            case "websocket":
+                await self._serve_socket(scope, receive, send)
+            case _:
+                await self._app(scope, receive, send)
+
+    async def _serve_request(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            _refuse_nul(scope)
+            if scope["path"].startswith("/api/"):
+                scope["tiltyard.bearer"] = await _identify(HTTPConnection(scope))
+            if not RAW.fullmatch(scope["path"]):
+                receive = _limited(scope, receive)
+            await self._app(scope, receive, sending)
+        except Exception as error:
+            refused = explain(error)
+            if begun:  # the connection is cut, so that half an answer is not taken for a whole one
+                log.warning("answer_cut_short", path=scope["path"], why=refused.problem.code)
+                raise
+            await answer(refused)(scope, receive, send)
+
+    async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        socket = WebSocket(scope, receive, send)
+        try:
+            _refuse_nul(scope)
+            scope["tiltyard.bearer"] = await admit(parts_of(socket), socket)
+        except Close as close:
+            await refuse(socket, close)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client is told and comes back
+            refused = explain(error)
+            code = 4400 if refused.status_code < 500 else 1013
+            with suppress(Exception):
+                await refuse(socket, Close(code, refused.problem.detail))
+        else:
+            await self._app(scope, receive, send)
+
+
+async def _identify(connection: HTTPConnection) -> Bearer | None:
+    token = token_of(connection)
+    if token is None:
+        raise unauthorized()
+    if connection.scope["path"].startswith(ATTEMPTS):
+        return None
+    here: Parts = parts_of(connection)
+    bearer = await here.guests.identify(token)
+    if bearer is None:
+        raise unauthorized()
+    return bearer
+
+
+def _refuse_nul(scope: Scope) -> None:
+    # No name that is stored here holds one, and PostgreSQL takes none.
+    if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+        raise Refused(400, "bad_request", "the address holds a NUL character")
+
+
+def _limited(scope: Scope, receive: Receive) -> Receive:
+    headers = dict(scope["headers"])
+    declared = headers.get(b"content-length", b"0")
+    if declared.isdigit() and int(declared) > LARGEST_DOCUMENT:
+        raise _too_large()
+    size = 0
+
+    async def receiving() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > LARGEST_DOCUMENT:
+            raise _too_large()
+        return message
+
+    return receiving
+
+
+def _too_large() -> Refused:
+    return Refused(413, "too_large", f"the body is larger than the {LARGEST_DOCUMENT >> 20} MiB taken here")

@@ -1,0 +1,101 @@
+"""Reads a job's history for whoever follows it. Followers who ask for the same at the same moment share one query.
+
+A question is shared only until its query starts: whoever heard of something new just now is never given an answer from
+before. Few queries run at a time, so that any number of followers leaves the workers' reports the connections they need.
+"""
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+
+from tiltyard.wire import End, Event
+from tiltyard_orchestrator.storage.database import Database
+from tiltyard_orchestrator.storage.events import Standing, read_events, standing, standings
+
+PAGE = 100
+"""Events of one query: a page is held in memory, and an event may carry 64 KiB of a log."""
+QUERIES = 4
+
+
+class JobGone(LookupError):
+    """The job was deleted while it was followed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """The next events of a job, and where it stands."""
+
+    job: str
+    seq: int
+    """The `seq` to go on from."""
+    events: list[Event]
+    standing: Standing
+
+    @property
+    def more(self) -> bool:
+        """Whether more events are there already."""
+        return self.seq < self.standing.seq
+
+    @property
+    def end(self) -> End | None:
+        """The last frame, when nothing comes after these events any more."""
+        if self.more or not self.standing.state.final:
+            return None
+        return End(job=self.job, state=self.standing.state, seq=self.standing.seq)
+
+    @cached_property
+    def frames(self) -> list[str]:
+        """The events, and the end, as they are sent; written once for all who share this reading."""
+        end = self.end
+        return [frame.model_dump_json() for frame in (*self.events, *((end,) if end else ()))]
+
+
+class Reader:
+    """Reads histories."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._turns = asyncio.Semaphore(QUERIES)
+        self._asked: dict[tuple[str, int], asyncio.Task[Reading]] = {}
+
+    async def read(self, job: str, after: int) -> Reading:
+        """The next page of a job's events behind `after`.
+
+        Raises:
+            JobGone: there is no such job any more.
+        """
+        question = (job, after)
+        task = self._asked.get(question)
+        if task is None:
+            task = self._asked[question] = asyncio.create_task(self._answer(question))
+            task.add_done_callback(_note_failure)
+        return await asyncio.shield(task)
+
+    async def stand(self, *, experiment: str | None, jobs: Collection[str] | None) -> dict[str, Standing]:
+        """Where the histories of many jobs stand."""
+        async with self._turns, self._database.transaction() as session:
+            return await standings(session, experiment=experiment, jobs=jobs)
+
+    async def _answer(self, question: tuple[str, int]) -> Reading:
+        job, after = question
+        try:
+            await self._turns.acquire()
+        finally:
+            del self._asked[question]  # who asks from here on may know of something newer
+        try:
+            async with self._database.transaction() as session:
+                # In this order: what is read second holds everything that the first says is there.
+                now = await standing(session, job)
+                events = await read_events(session, job, after=after, limit=PAGE)
+        finally:
+            self._turns.release()
+        if now is None:
+            raise JobGone(job)
+        return Reading(job=job, seq=events[-1].seq if events else after, events=events, standing=now)
+
+
+def _note_failure(task: asyncio.Task[Reading]) -> None:
+    # Everyone who asked may have gone by now; the failure is theirs, and not worth a word of the loop's.
+    if not task.cancelled():
+        task.exception()
