@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import warnings
 from types import FrameType
 from typing import Any
@@ -70,7 +71,7 @@ class _Seat:
         self._fence = fence
         self._presence = presence
         self._attempt: Attempt | None = None
-        self._stopping = False
+        self._stopping = threading.Event()
 
     def sit_down(self, **_: Any) -> None:
         """Make ready, in the pool's process, right after it was forked."""
@@ -86,7 +87,7 @@ class _Seat:
 
     def run(self, job: str) -> None:
         """Claim a job and run it. Whatever happens, Celery hears that the message is done with."""
-        if self._stopping:
+        if self._stopping.is_set():
             return
         try:
             claim = self._gateway.claim(job, ClaimRequest(worker=self._presence.id, queue=self._queue))
@@ -96,7 +97,7 @@ class _Seat:
         self._presence.current.set(job)
         try:
             self._attempt = Attempt(claim, self._gateway, self._mine, self._fence)
-            if self._stopping:
+            if self._stopping.is_set():
                 self._attempt.hand_back()
             self._attempt.run()
         except Exception:
@@ -107,7 +108,7 @@ class _Seat:
             self._presence.current.set(None)
 
     def _hand_back(self, _number: int, _frame: FrameType | None) -> None:
-        self._stopping = True
+        self._stopping.set()
         if self._attempt is not None:
             self._attempt.hand_back()
 

@@ -105,7 +105,8 @@ class Attempt:
         stack.callback(channel.close)
         tracked = TrackedRun.begin(self._settings, self._claim, root)
         stack.callback(tracked.close)
-        self._outbox.set_run_id(tracked.run_id)
+        if tracked.run_id is not None:
+            self._outbox.set_run_id(tracked.run_id)
         self._tracked = tracked
         try:
             process = FencedProcess(
@@ -122,9 +123,16 @@ class Attempt:
         channel.close()
         stack.pop_all()
         self._gather(folder)
-        tracked.end(result.state, archive)
+        recorded = tracked.end(result.state, archive)
+        if not recorded and self._settings.mlflow_url:
+            self._say(
+                "MLflow is away: what was logged to it is kept with the job, and told to it when it is back"
+            )
         self._gather_tracked(tracked, root)
-        tracked.close()
+        if recorded or not self._settings.mlflow_url:
+            tracked.close()
+        else:
+            tracked.end_later(result.state, archive, self._settings.scratch / "mlflow-later" / root.name)
         return result
 
     def _fetch(self) -> Path:

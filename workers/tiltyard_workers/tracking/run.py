@@ -1,31 +1,44 @@
-"""The MLflow run beside an attempt: made before it starts, ended after it, and never in its way.
+"""The MLflow run beside an attempt: begun before it, ended after it, and never in its way.
 
-MLflow is asked over plain HTTP with short time-outs: importing its client would cost seconds, and waiting for a server that
-is slow or away would cost the job. What cannot be recorded is left out; the job's own events have it anyway.
+What MLflow cannot be told within seconds is left out; the job's own events have it anyway.
 """
 
 import contextlib
 import json
 import math
+import secrets
+import shutil
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 import structlog
 
 from tiltyard.wire import Claim, JobState
 from tiltyard_workers.settings import WorkerSettings
+from tiltyard_workers.tracking.relay import Relay
+from tiltyard_workers.tracking.server import FILE_PATIENCE, TrackingServer
 
 log = structlog.get_logger(__name__)
 
 STATUS = {JobState.succeeded: "FINISHED", JobState.failed: "FAILED", JobState.cancelled: "KILLED"}
 MOST_METRICS = 1000
+CATCH_UP_SECONDS = 2.0
+"""How long a job's end waits for an MLflow that is away."""
+LATER_SECONDS = 1800.0
+LATER_PAUSE_SECONDS = 5.0
 GATHER_SECONDS = 60.0
 MOST_FILES = 500
 MOST_BYTES = 2 << 30
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+}
 
 
 class TrackedRun:
@@ -34,77 +47,96 @@ class TrackedRun:
     Args:
         url: the tracking server; None where there is none.
         claim: the attempt that it records.
+        root: the attempt's folder.
     """
 
-    def __init__(self, url: str | None, claim: Claim) -> None:
-        self._url = url
+    def __init__(self, url: str | None, claim: Claim, root: Path) -> None:
         self._claim = claim
-        self._http = httpx.Client(
-            base_url=f"{(url or 'http://none.invalid').rstrip('/')}/",
-            timeout=httpx.Timeout(5, connect=2),
-            trust_env=False,
-        )
+        self._server = TrackingServer(url) if url else None
+        self._experiment = "0"
+        self._artifact_uri = ""
         self._metrics: list[dict[str, Any]] = []
-        self.run_id: str = ""
-        self.experiment_id: str = ""
-        self._artifact_root = ""
+        self._started = _now()
+        self._relay = Relay(
+            self._server, root / "mlflow", self._described(secrets.token_hex(16)), self._create
+        )
 
     @classmethod
-    def begin(cls, settings: WorkerSettings, claim: Claim, _root: Path) -> "TrackedRun":
-        """Make the run, if MLflow answers within seconds."""
-        run = cls(settings.mlflow_url, claim)
-        if settings.mlflow_url is not None:
-            with run._tolerantly("begin"):
-                run.experiment_id = run._experiment()
-                run._create()
+    def begin(cls, settings: WorkerSettings, claim: Claim, root: Path) -> "TrackedRun":
+        """Make the run, if MLflow answers within seconds; else it is made when MLflow does."""
+        run = cls(settings.mlflow_url, claim, root)
+        run._relay.catch_up()
+        run._relay.start()
         return run
+
+    @property
+    def run_id(self) -> str | None:
+        """MLflow's name for the run; None while it has none."""
+        return self._relay.real_id
 
     @property
     def environment(self) -> dict[str, str]:
         """What tells MLflow's client in the job where to record."""
-        found = {
-            "MLFLOW_TRACKING_URI": self._url or "",
-            "MLFLOW_EXPERIMENT_ID": self.experiment_id,
-            "MLFLOW_RUN_ID": self.run_id,
+        return {
+            "MLFLOW_TRACKING_URI": self._relay.url,
+            "MLFLOW_EXPERIMENT_ID": self._experiment,
+            "MLFLOW_RUN_ID": self.run_id or self._relay.given_id,
+            **QUIET,
         }
-        if not self._url:
-            return {}
-        quiet = {
-            "MLFLOW_DISABLE_TELEMETRY": "true",
-            "DO_NOT_TRACK": "true",
-            "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-        }
-        return {name: value for name, value in found.items() if value} | quiet
 
     def metric(self, data: dict[str, Any]) -> None:
         """Note a metric that the script told; all are recorded when the attempt ends."""
         if len(self._metrics) < MOST_METRICS:
             value = float(data["value"])
+            shown = value if math.isfinite(value) else str(data["value"])
             self._metrics.append(
-                {
-                    "key": data["name"],
-                    "value": value if math.isfinite(value) else str(data["value"]),
-                    "step": data["step"] or 0,
-                    "timestamp": int(time.time() * 1000),
-                }
+                {"key": data["name"], "value": shown, "step": int(data["step"] or 0), "timestamp": _now()}
             )
 
-    def end(self, state: JobState, archive: Path) -> None:
-        """Record metrics, archive and end."""
-        if not self.run_id:
-            return
+    def end(self, state: JobState, archive: Path) -> bool:
+        """Record metrics, archive and end; tells whether MLflow has everything."""
+        deadline = time.monotonic() + (CATCH_UP_SECONDS if self._server else 0)
+        while not self._relay.catch_up():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.5)
+        assert self._server is not None
+        server, run_id = self._server, self.run_id
         with self._tolerantly("metrics"):
             if self._metrics:
-                self._post("runs/log-batch", {"run_id": self.run_id, "metrics": self._metrics})
+                server.post("runs/log-batch", {"run_id": run_id, "metrics": self._metrics})
         with self._tolerantly("archive"):
-            self._upload(f"archive/{self._claim.archive[:12]}.archive", archive)
+            self._upload(f"archive/{self._claim.archive}", archive)
         with self._tolerantly("end"):
-            now = int(time.time() * 1000)
-            self._post("runs/update", {"run_id": self.run_id, "status": STATUS[state], "end_time": now})
+            server.post("runs/update", {"run_id": run_id, "status": STATUS[state], "end_time": _now()})
+        return True
+
+    def end_later(self, state: JobState, archive: Path, folder: Path) -> None:
+        """Tell MLflow when it is back, behind the job's end; for half an hour, or until this process ends."""
+        self._relay.close()
+        self._relay.move(folder)
+        threading.Thread(
+            target=self._keep_trying, args=(state, archive, folder), name="mlflow-later", daemon=True
+        ).start()
+
+    def _keep_trying(self, state: JobState, archive: Path, folder: Path) -> None:
+        deadline = time.monotonic() + LATER_SECONDS
+        while time.monotonic() < deadline:
+            time.sleep(LATER_PAUSE_SECONDS)
+            if self.end(state, archive):
+                log.info("mlflow_caught_up", job=self._claim.job, run=self.run_id)
+                break
+        else:
+            log.warning("mlflow_left_out", step="everything", job=self._claim.job)
+        shutil.rmtree(folder, ignore_errors=True)
+        self.close()
 
     def artifacts(self, into: Path) -> Iterator[tuple[str, Path]]:
-        """Bring what the script logged to MLflow into a folder, file by file, for as long as that is quick."""
-        if not self.run_id:
+        """What the script logged to MLflow, file by file, brought into a folder where it is not here already."""
+        if self._relay.journal.count or self.run_id is None:
+            for path in sorted(self._relay.files.rglob("*")):
+                if path.is_file():
+                    yield path.relative_to(self._relay.files).as_posix(), path
             return
         deadline, count, size = time.monotonic() + GATHER_SECONDS, 0, 0
         for name, length in self._listed(""):
@@ -120,24 +152,30 @@ class TrackedRun:
                 yield name, path
 
     def close(self) -> None:
-        """Close its connections."""
-        self._http.close()
+        """Stop the relay and close the connections."""
+        self._relay.close()
+        if self._server is not None:
+            self._server.close()
 
-    def _experiment(self) -> str:
-        name = self._claim.experiment
-        for _ in range(2):
-            answer = self._http.get(
-                "api/2.0/mlflow/experiments/get-by-name", params={"experiment_name": name}
-            )
-            if answer.is_success:
-                return str(answer.json()["experiment"]["experiment_id"])
-            with contextlib.suppress(httpx.HTTPStatusError):  # another attempt may make it at this moment
-                self._post("experiments/create", {"name": name})
-        return str(answer.raise_for_status().json()["experiment"]["experiment_id"])
+    def _create(self) -> tuple[str, str]:
+        assert self._server is not None
+        self._experiment = self._server.ensure_experiment(self._claim.experiment)
+        tags = [{"key": key, "value": value} for key, value in self._tags().items()]
+        made = self._server.post(
+            "runs/create", {"experiment_id": self._experiment, "start_time": self._started, "tags": tags}
+        )
+        info = made["run"]["info"]
+        self._artifact_uri = str(info["artifact_uri"])
+        run_id = str(info["run_id"])
+        with self._tolerantly("parameters"):
+            params = [{"key": name, "value": _text(value)} for name, value in self._claim.parameters.items()]
+            for start in range(0, len(params), 100):
+                self._server.post("runs/log-batch", {"run_id": run_id, "params": params[start : start + 100]})
+        return run_id, self._artifact_uri
 
-    def _create(self) -> None:
+    def _tags(self) -> dict[str, str]:
         claim = self._claim
-        tags = {
+        return {
             "mlflow.runName": f"{claim.entry_point.name} {claim.job[:8]}",
             "mlflow.source.name": claim.entry_point.name,
             "mlflow.source.type": "PROJECT",
@@ -146,58 +184,49 @@ class TrackedRun:
             "tiltyard.queue": claim.queue,
             "tiltyard.archive": claim.archive,
         }
-        made = self._post(
-            "runs/create",
-            {
-                "experiment_id": self.experiment_id,
-                "start_time": int(time.time() * 1000),
-                "tags": [{"key": key, "value": value} for key, value in tags.items()],
-            },
-        )
-        info = made["run"]["info"]
-        self.run_id, self._artifact_root = str(info["run_id"]), str(info["artifact_uri"])
-        params = [{"key": name, "value": _text(value)} for name, value in claim.parameters.items()]
-        for start in range(0, len(params), 100):
-            self._post("runs/log-batch", {"run_id": self.run_id, "params": params[start : start + 100]})
 
-    def _proxied(self, path: str) -> str | None:
-        # With --serve-artifacts, `mlflow-artifacts:/EXPERIMENT/RUN/artifacts` is served over HTTP by the same server.
-        if not self._artifact_root.startswith("mlflow-artifacts:/"):
-            return None
-        root = self._artifact_root.removeprefix("mlflow-artifacts:/").lstrip("/")
-        return f"api/2.0/mlflow-artifacts/artifacts/{quote(f'{root}/{path}')}"
+    def _described(self, run_id: str) -> dict[str, Any]:
+        info = {
+            "run_id": run_id,
+            "run_uuid": run_id,
+            "run_name": self._tags()["mlflow.runName"],
+            "experiment_id": self._experiment,
+            "status": "RUNNING",
+            "start_time": self._started,
+            "lifecycle_stage": "active",
+            "artifact_uri": f"mlflow-artifacts:/{self._experiment}/{run_id}/artifacts",
+        }
+        tags = [{"key": key, "value": value} for key, value in self._tags().items()]
+        return {"info": info, "data": {"tags": tags, "params": [], "metrics": []}, "inputs": {}}
 
     def _upload(self, name: str, source: Path) -> None:
-        url = self._proxied(name)
-        if url is not None:
+        assert self._server is not None
+        if url := self._server.file_url(self._artifact_uri, name):
             with source.open("rb") as content:
-                self._http.put(url, content=content, timeout=30).raise_for_status()
+                self._server.http.put(url, content=content, timeout=FILE_PATIENCE).raise_for_status()
 
     def _download(self, name: str, path: Path) -> None:
-        url = self._proxied(name)
+        assert self._server is not None
+        url = self._server.file_url(self._artifact_uri, name)
         if url is None:
             raise httpx.UnsupportedProtocol("the tracking server does not serve its artifacts")
         path.parent.mkdir(exist_ok=True)
-        with self._http.stream("GET", url, timeout=30) as answer, path.open("wb") as out:
+        with self._server.http.stream("GET", url, timeout=FILE_PATIENCE) as answer, path.open("wb") as out:
             answer.raise_for_status()
             for chunk in answer.iter_bytes():
                 out.write(chunk)
 
     def _listed(self, folder: str) -> Iterator[tuple[str, int]]:
+        assert self._server is not None
         found: list[dict[str, Any]] = []
         with self._tolerantly("list"):
-            params = {"run_id": self.run_id} | ({"path": folder} if folder else {})
-            answer = self._http.get("api/2.0/mlflow/artifacts/list", params=params)
-            found = answer.raise_for_status().json().get("files", [])
+            params = {"run_id": str(self.run_id)} | ({"path": folder} if folder else {})
+            found = self._server.get("artifacts/list", **params).get("files", [])
         for file in found:
             if file.get("is_dir"):
                 yield from self._listed(str(file["path"]))
             else:
                 yield str(file["path"]), int(file.get("file_size") or 0)
-
-    def _post(self, call: str, body: dict[str, Any]) -> dict[str, Any]:
-        answer = self._http.post(f"api/2.0/mlflow/{call}", json=body)
-        return dict(answer.raise_for_status().json())
 
     @contextlib.contextmanager
     def _tolerantly(self, step: str) -> Iterator[None]:
@@ -207,6 +236,11 @@ class TrackedRun:
             log.warning(
                 "mlflow_left_out", step=step, job=self._claim.job, error=str(error) or type(error).__name__
             )
+
+
+def _now() -> int:
+    """Milliseconds, as MLflow counts them."""
+    return int(time.time() * 1000)
 
 
 def _text(value: object) -> str:
