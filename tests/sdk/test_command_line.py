@@ -116,7 +116,7 @@ def test_events_are_json_lines_with_an_end(site: Site, job: str) -> None:
     assert [line.split("\t")[2] for line in plain] == ["state", "state", "metric", "state"]
 
 
-def test_an_ambiguous_beginning_of_an_id_lists_what_it_could_mean(site: Site, job: str) -> None:
+def test_the_beginning_of_an_id_is_enough(site: Site, job: str) -> None:
     assert json.loads(site.run("status", job[:12], "--json").stdout)["id"] == job
 
 

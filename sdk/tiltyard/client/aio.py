@@ -166,7 +166,7 @@ class AsyncClient:
                 found = await self.job(found)
         return found
 
-    def follow(self, job: str | Job, *, after: int = -1) -> AsyncIterator[Event | End]:
+    def follow(self, job: str | Job, *, after: int = -1) -> AsyncGenerator[Event | End, None]:
         """Every event of a job behind `after`, once and in order, as it happens; the last is the `End`."""
         return self._follow(job, after)
 
@@ -178,7 +178,7 @@ class AsyncClient:
 
     async def follow_many(
         self, *, experiment: str | None = None, jobs: Sequence[str | Job] | None = None
-    ) -> AsyncIterator[Event | End]:
+    ) -> AsyncGenerator[Event | End, None]:
         """The events of many jobs by one connection, each job's once and in order, each with an `End`.
 
         With `jobs` it ends with the last of them; with an experiment, or neither, it goes on for jobs yet to come.
