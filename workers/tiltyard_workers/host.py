@@ -16,6 +16,7 @@ from tiltyard.wire import ClaimRequest, WorkerState
 from tiltyard_workers.broker import RUN_TASK, make_celery
 from tiltyard_workers.fences.fence import Fence
 from tiltyard_workers.gateway import Away, Gateway, Refused
+from tiltyard_workers.parent import end_with_parent
 from tiltyard_workers.presence import Presence
 from tiltyard_workers.settings import WorkerSettings
 from tiltyard_workers.supervisor.attempt import Attempt
@@ -75,6 +76,7 @@ class _Seat:
 
     def sit_down(self, **_: Any) -> None:
         """Make ready, in the pool's process, right after it was forked."""
+        end_with_parent()
         self._presence.current.set(None)
         # A connection is not shared with the parent.
         self._gateway = Gateway(self._settings.url, self._settings.worker_token.get_secret_value())

@@ -1,0 +1,1 @@
+"""The whole testbed on one machine with nothing else installed: `tiltyard up`."""

@@ -1,0 +1,152 @@
+"""The data directory of an embedded testbed: what is in it, who may use it now, and which version wrote it.
+
+DATA/version            the layout's version
+DATA/lock               held, and naming its process, while a testbed runs on this directory
+DATA/secrets.json       passwords, tokens and ports, made once; 0600
+DATA/postgres/          PostgreSQL's own
+DATA/store/             archives and artifacts
+DATA/mlflow/            files of MLflow's runs
+DATA/scratch/           where jobs run
+DATA/logs/              one file for each part
+"""
+
+import errno
+import fcntl
+import json
+import os
+import secrets
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+VERSION = 1
+_PORTS = range(20000, 32000)
+"""Below the ephemeral ports, which the system hands out to anybody's outgoing connections."""
+
+
+class Unusable(Exception):
+    """The testbed cannot run here; the message says why, and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Secrets:
+    """What the parts of one testbed share."""
+
+    postgres_password: str
+    postgres_port: int
+    broker_password: str
+    broker_port: int
+    mlflow_port: int
+    user_token: str
+    worker_token: str
+
+
+class DataFolder:
+    """A data directory, made when it is missing.
+
+    Args:
+        root: the directory.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        self.postgres = self.root / "postgres"
+        self.store = self.root / "store"
+        self.mlflow = self.root / "mlflow"
+        self.scratch = self.root / "scratch"
+        self.logs = self.root / "logs"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Use the directory alone while the block lasts.
+
+        Raises:
+            Unusable: another testbed runs on it, a newer program wrote it, or it cannot be written.
+        """
+        try:
+            self._make()
+            lock = (self.root / "lock").open("a+")
+        except OSError as error:
+            raise Unusable(
+                f"cannot write in {self.root}: {_why(error)}; give another directory with --data"
+            ) from error
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                lock.seek(0)
+                pid = lock.read().strip() or "unknown"
+                raise Unusable(
+                    f"a testbed runs on {self.root} already (process {pid}); use it, stop it, or give another --data"
+                ) from error
+            lock.truncate(0)
+            lock.write(f"{os.getpid()}\n")
+            lock.flush()
+            self._check_version()
+            yield
+
+    def secrets(self) -> Secrets:
+        """The directory's secrets, and ports that are free now; made at the first time, then kept."""
+        path = self.root / "secrets.json"
+        kept = json.loads(path.read_text()) if path.exists() else {}
+        made = Secrets(
+            postgres_password=kept.get("postgres_password") or secrets.token_urlsafe(24),
+            postgres_port=_free_port(kept.get("postgres_port")),
+            broker_password=kept.get("broker_password") or secrets.token_urlsafe(24),
+            broker_port=_free_port(kept.get("broker_port")),
+            mlflow_port=_free_port(kept.get("mlflow_port")),
+            user_token=kept.get("user_token") or f"ty_{secrets.token_urlsafe(32)}",
+            worker_token=kept.get("worker_token") or f"tyw_{secrets.token_urlsafe(32)}",
+        )
+        partial = path.with_suffix(".partial")
+        partial.unlink(missing_ok=True)
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+            json.dump(asdict(made), out, indent=1)
+        partial.replace(path)
+        return made
+
+    def _make(self) -> None:
+        self.root.mkdir(parents=True, exist_ok=True)
+        # Others may pass through, for PostgreSQL runs as somebody else when we are root; every secret is closed to them.
+        self.root.chmod(0o711)
+        for folder in (self.store, self.mlflow, self.scratch, self.logs):
+            folder.mkdir(exist_ok=True)
+            folder.chmod(0o700)
+
+    def _check_version(self) -> None:
+        path = self.root / "version"
+        try:
+            found = int(path.read_text()) if path.exists() else None
+        except ValueError as error:
+            raise Unusable(f"{path} is not a version; is {self.root} a testbed's data directory?") from error
+        if found is not None and found > VERSION:
+            raise Unusable(
+                f"{self.root} was written by a newer Tiltyard (layout {found}, this one knows {VERSION}): "
+                "start that one, or give another --data"
+            )
+        path.write_text(f"{VERSION}\n")
+
+
+def is_free(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether a port can be listened on."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def _free_port(kept: int | None) -> int:
+    if kept is not None and is_free(kept):
+        return kept
+    while not is_free(port := secrets.choice(_PORTS)):
+        pass
+    return port
+
+
+def _why(error: OSError) -> str:
+    return "the disk is full" if error.errno in {errno.ENOSPC, errno.EDQUOT} else str(error.strerror or error)
