@@ -35,23 +35,28 @@ def profile_path(environment: Mapping[str, str] = os.environ) -> Path:
     return base / "tiltyard" / "profile.json"
 
 
-def load_profile(environment: Mapping[str, str] = os.environ) -> Profile:
-    """The testbed that the environment names, or else the profile.
+def load_profile(
+    environment: Mapping[str, str] = os.environ, *, url: str | None = None, token: str | None = None
+) -> Profile:
+    """The testbed that is given, or else the environment's, or else the profile's.
 
     Raises:
-        NoTestbed: there is neither, or what there is names no testbed completely.
+        NoTestbed: none is named, or the one that is has no token that is meant for it.
     """
-    url, token = environment.get("TILTYARD_URL"), environment.get("TILTYARD_TOKEN")
-    if url and token:
-        return Profile(url=url.rstrip("/"), token=token)
+    address = url or environment.get("TILTYARD_URL")
+    # The environment's token is for the environment's address, where it names one.
+    if not url or environment.get("TILTYARD_URL", url).rstrip("/") == url.rstrip("/"):
+        token = token or environment.get("TILTYARD_TOKEN")
+    if address and token:
+        return Profile(url=address.rstrip("/"), token=token)
     kept = read_profile(profile_path(environment))
     if kept is None:
-        missing = "TILTYARD_TOKEN" if url else "TILTYARD_URL"
+        missing = "TILTYARD_TOKEN" if address else "TILTYARD_URL"
         raise NoTestbed(
-            f"Set {missing} too: there is no profile to take it from." if url or token else UNKNOWN
+            f"Set {missing} too: there is no profile to take it from." if address or token else UNKNOWN
         )
-    if url and url.rstrip("/") != kept.url:
-        raise NoTestbed(f"Set TILTYARD_TOKEN too: the profile's token is for {kept.url}, not for {url}.")
+    if address and address.rstrip("/") != kept.url:
+        raise NoTestbed(f"Set TILTYARD_TOKEN too: the profile's token is for {kept.url}, not for {address}.")
     return Profile(url=kept.url, token=token or kept.token)
 
 

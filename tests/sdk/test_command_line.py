@@ -5,10 +5,12 @@ import signal
 from pathlib import Path
 
 import pytest
+import typer
 
 from tests.sdk.site import Site
 from tests.servers import free_port, wait_for
 from tiltyard import Client
+from tiltyard.cli.root import load
 
 ENDS = [
     (("succeeded", {}), 0),
@@ -185,8 +187,10 @@ def test_queues_experiments_and_workers_are_seen_and_changed(site: Site, job: st
 
 def test_a_server_that_is_away_has_its_own_exit_code(site: Site, job: str) -> None:
     away = {"TILTYARD_URL": f"http://127.0.0.1:{free_port()}"}
-    for command in (["ls"], ["wait", job], ["logs", "-f", job]):
-        assert "cannot be reached" in site.run(*command, code=6, **away).stderr
+    for process in [site.begin(*verb, **away) for verb in (["ls"], ["wait", job], ["logs", "-f", job])]:
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 6
+        assert "cannot be reached: nothing listens there" in err
 
 
 def test_a_wrong_token_is_said_as_such(site: Site) -> None:
@@ -213,3 +217,15 @@ def test_waiting_outlives_a_gateway_that_is_stopped_and_started_again(
     wait_for(lambda: following.poll() is not None)
     assert (following.stdout.read(), following.returncode) == ("after\n", 0)
     following.communicate()
+
+
+def test_a_verb_of_the_server_install_says_what_it_needs(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit):
+        load("tiltyard_of_another_install.command:up")
+    assert "pip install 'tiltyard[embedded]'" in capsys.readouterr().err
+
+
+def test_worker_starts_one_or_lists_them(site: Site) -> None:
+    assert "--queue" in site.run("worker", "start", "--help").stdout
+    assert "worker ls" in site.run("worker", "--help").stdout
+    site.run("worker", "--queue", "cpu", code=2)

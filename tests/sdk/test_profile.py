@@ -57,3 +57,12 @@ def test_only_its_own_testbed_forgets_a_profile(environment: dict[str, str]) -> 
     forget_profile(HERE.url, path)
     forget_profile(HERE.url, path)
     assert not path.exists()
+
+
+def test_a_token_goes_to_no_address_but_its_own(environment: dict[str, str]) -> None:
+    there = environment | {"TILTYARD_URL": "https://there", "TILTYARD_TOKEN": "ty_there"}
+    assert load_profile(there, url="https://there/").token == "ty_there"
+    assert load_profile(there, url="https://elsewhere", token="ty_given").token == "ty_given"
+    with pytest.raises(NoTestbed):
+        load_profile(there, url="https://elsewhere")
+    assert load_profile(environment | {"TILTYARD_TOKEN": "ty_bare"}, url="https://there").token == "ty_bare"

@@ -81,8 +81,8 @@ def load(target: str) -> Any:
     module, _, name = target.partition(":")
     try:
         found = getattr(import_module(module), name)
-    except ImportError as missing:
-        if module.startswith("tiltyard.") or not missing.name:
+    except ModuleNotFoundError as missing:
+        if module.startswith("tiltyard."):
             raise
         typer.echo(
             f"tiltyard: this needs the server install: pip install 'tiltyard[embedded]' (there is no {missing.name} here)",

@@ -16,7 +16,7 @@ from tiltyard.client import stream, stream_many, upload
 from tiltyard.client.connection import Connection, segment
 from tiltyard.client.pages import read_pages
 from tiltyard.client.submission import Wanted, as_body
-from tiltyard.profile import Profile, load_profile
+from tiltyard.profile import load_profile
 from tiltyard.wire.archives import Archive
 from tiltyard.wire.artifacts import Artifact
 from tiltyard.wire.events import End, Event, Frame
@@ -54,10 +54,10 @@ class AsyncClient:
         Raises:
             NoTestbed: no testbed was given, and none is known here.
         """
-        testbed = Profile(url=url, token=token) if url and token else load_profile()
-        self.url = url or testbed.url
+        testbed = load_profile(url=url, token=token)
+        self.url = testbed.url
         self._patience = patience
-        self._connection = Connection(self.url, token or testbed.token, retry_for=retry_for)
+        self._connection = Connection(testbed.url, testbed.token, retry_for=retry_for)
 
     async def __aenter__(self) -> Self:
         return self
