@@ -104,6 +104,7 @@ def main() -> None:
     options = parse()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tiltyard-bench-")))
+        folder.chmod(0o755)  # where root measures, PostgreSQL runs as somebody else and has to get in
         url = stack.enter_context(database(options.database_url, folder))
         bare = stack.enter_context(bare_server(url, folder))
         running = stack.enter_context(gateway(url, folder))
