@@ -137,6 +137,13 @@ async def test_a_refused_request_is_not_repeated_and_says_what_is_wrong() -> Non
         assert (caught.value.code, caught.value.status) == ("no_such_job", 404)
 
 
+async def test_a_gateway_that_stays_away_is_told_with_its_own_words() -> None:
+    away = [problem(503, "database_away", "the database does not answer") for _ in range(100)]
+    async with faulty(answers=away) as gateway, AsyncClient(gateway.url, "ty_any", retry_for=0.3) as client:
+        with pytest.raises(Unreachable, match="503, the database does not answer"):
+            await client.job(JOB)
+
+
 async def test_nothing_at_the_address_is_unreachable() -> None:
     async with AsyncClient(f"http://127.0.0.1:{free_port()}", "ty_any", retry_for=0.2) as client:
         with pytest.raises(Unreachable, match="nothing listens there"):

@@ -101,7 +101,7 @@ class Connection:
                 await patience.bear(in_words(error))
                 continue
             if answer.status_code in AWAY and may_repeat:
-                await patience.bear(f"it answers {answer.status_code}", at_least=_retry_after(answer))
+                await patience.bear(_away(answer), at_least=_retry_after(answer))
                 continue
             if answer.is_error:
                 raise read_refusal(answer)
@@ -134,11 +134,12 @@ class Connection:
                 await patience.bear(in_words(error))
                 continue
             try:
-                if answer.status_code in AWAY:
-                    await patience.bear(f"it answers {answer.status_code}", at_least=_retry_after(answer))
-                    continue
                 if answer.is_error:
                     await answer.aread()
+                if answer.status_code in AWAY:
+                    await patience.bear(_away(answer), at_least=_retry_after(answer))
+                    continue
+                if answer.is_error:
                     raise read_refusal(answer)
                 yield answer
             except httpx.TransportError as error:
@@ -185,6 +186,10 @@ def read_refusal(answer: httpx.Response) -> Refused:
             code=f"http_{answer.status_code}",
         )
     return refusal(problem)
+
+
+def _away(answer: httpx.Response) -> str:
+    return f"it answers {answer.status_code}, {str(read_refusal(answer)).rstrip('.')}"
 
 
 def _retry_after(answer: httpx.Response) -> float:
