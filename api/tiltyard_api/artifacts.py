@@ -10,6 +10,7 @@ from tiltyard_api.download import RANGES, Stored, send
 from tiltyard_api.jobs import JobId, known_job
 from tiltyard_api.paging import Cursor, Limit, page_of
 from tiltyard_api.parts import Here
+from tiltyard_api.paths import PATH
 from tiltyard_api.problems import not_found, responses
 from tiltyard_orchestrator.storage import artifacts
 
@@ -30,7 +31,7 @@ async def list_artifacts(
 
 
 @routes.get(
-    "/{path:path}",
+    f"/{PATH}",
     operation_id="download_artifact",
     response_class=Response,
     responses={**RANGES, **responses(404, 409)},

@@ -19,6 +19,7 @@ from tiltyard.wire import (
 )
 from tiltyard_api.auth import AttemptOnly, Worker, superseded
 from tiltyard_api.parts import Here, Parts
+from tiltyard_api.paths import PATH
 from tiltyard_api.problems import Refused, invalid, responses
 from tiltyard_api.upload import raw_body, receive
 from tiltyard_orchestrator.storage import artifacts, tokens
@@ -120,7 +121,7 @@ async def release_attempt(job: str, epoch: Epoch, here: Here) -> None:
 
 
 @routes.put(
-    "/attempts/{job}/{epoch}/artifacts/{path:path}",
+    "/attempts/{job}/{epoch}/artifacts/" + PATH,
     operation_id="put_attempt_artifact",
     dependencies=[AttemptOnly],
     responses=responses(404, 409, 413, 415, 507),

@@ -10,12 +10,12 @@ from contextlib import suppress
 import structlog
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from tiltyard_api.auth import token_of, unauthorized
 from tiltyard_api.parts import Parts, parts_of
 from tiltyard_api.problems import Refused, answer, explain
-from tiltyard_api.sockets import Close, admit, refuse
+from tiltyard_api.sockets import Close, admit
 from tiltyard_orchestrator.storage.tokens import Bearer
 
 log = structlog.get_logger(__name__)
@@ -67,19 +67,32 @@ class Door:
             await answer(refused)(scope, receive, send)
 
     async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        socket = WebSocket(scope, receive, send)
+        said: set[str] = set()
+
+        async def sending(message: Message) -> None:
+            said.add(message["type"])
+            await send(message)
+
+        socket = WebSocket(scope, receive, sending)
         try:
             _refuse_nul(scope)
             scope["tiltyard.bearer"] = await admit(parts_of(socket), socket)
-        except Close as close:
-            await refuse(socket, close)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the client is told and comes back
-            refused = explain(error)
-            code = 4400 if refused.status_code < 500 else 1013
+            await self._app(scope, receive, sending)
+        except WebSocketDisconnect:
+            return
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client is told, and comes back
+            close = error if isinstance(error, Close) else _close_for(error)
             with suppress(Exception):
-                await refuse(socket, Close(code, refused.problem.detail))
-        else:
-            await self._app(scope, receive, send)
+                if "websocket.accept" not in said:  # so that browsers see the code
+                    await sending({"type": "websocket.accept"})
+                if "websocket.close" not in said:
+                    await sending({"type": "websocket.close", "code": close.code, "reason": close.reason})
+
+
+def _close_for(error: Exception) -> Close:
+    refused = explain(error)
+    code = {500: 1011, 503: 1013}.get(refused.status_code, 4400)
+    return Close(code, refused.problem.detail)
 
 
 async def _identify(connection: HTTPConnection) -> Bearer | None:

@@ -11,7 +11,7 @@ from tiltyard_api.jobs import JobId, known_job
 from tiltyard_api.parts import Here, Parts
 from tiltyard_api.problems import Refused, invalid, not_found, responses
 from tiltyard_api.reading import JobGone
-from tiltyard_api.sockets import Close, close_socket, converse, first_message, refuse, send_all
+from tiltyard_api.sockets import Close, converse, first_message, send_all
 from tiltyard_api.stream import follow_job, follow_many, next_page
 from tiltyard_orchestrator.storage import tokens
 
@@ -65,11 +65,7 @@ async def list_job_events(
 @routes.websocket("/jobs/{job}/events")
 async def follow_job_events(socket: WebSocket, job: str, here: Here) -> None:
     """The same events as they come."""
-    try:
-        found, after = await _asked_for(here, socket, job)
-    except Close as close:
-        await refuse(socket, close)
-        return
+    found, after = await _asked_for(here, socket, job)
     await socket.accept()
     await converse(here, socket, send_all(here, socket, follow_job(here, found, after)))
 
@@ -89,19 +85,11 @@ async def follow_many_events(socket: WebSocket, here: Here) -> None:
     """Many jobs' events as they come."""
     asked = socket.query_params
     jobs = set(asked.getlist("job")) or None
-    try:
-        await _check_known(here, jobs)
-    except Close as close:
-        await refuse(socket, close)
-        return
+    await _check_known(here, jobs)
     await socket.accept()
     known: dict[str, int] = {}
     if asked.get("resume", "") not in {"", "0", "false"}:
-        try:
-            known = await first_message(here, socket)
-        except Close as close:
-            await close_socket(here, socket, close)
-            return
+        known = await first_message(here, socket)
     frames = follow_many(here, known, experiment=asked.get("experiment"), jobs=jobs)
     await converse(here, socket, send_all(here, socket, frames))
 

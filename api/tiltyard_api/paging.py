@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
 from fastapi import Query
-from pydantic import AfterValidator, AwareDatetime
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
 from tiltyard.wire import Page, WireModel
 from tiltyard_orchestrator.storage.cursor import decode_name, encode
@@ -20,11 +20,19 @@ def _in_range(moment: datetime) -> datetime:
         raise ValueError("is out of range") from error
 
 
+def _written_out(value: object) -> object:
+    if (
+        isinstance(value, str) and value[4:5] != "-"
+    ):  # pydantic would take a plain number for seconds since 1970
+        raise ValueError("write a time out, with its offset, such as 2026-01-31T12:00:00Z")
+    return value
+
+
 Limit = Annotated[int, Query(ge=1, le=1000, description="Items of one page at most.")]
 Cursor = Annotated[str | None, Query(max_length=2000, description="The `next` of the page before.")]
 Name = Annotated[str | None, Query(max_length=300)]
 Moment = Annotated[
-    Annotated[AwareDatetime, AfterValidator(_in_range)] | None,
+    Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_range)] | None,
     Query(description="A time with its offset, such as 2026-01-31T12:00:00Z."),
 ]
 

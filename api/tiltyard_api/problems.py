@@ -126,7 +126,7 @@ def _of_database(error: Exception) -> Refused | None:
     if is_away(error):
         return Refused(503, "database_unavailable", "the database is away; try again soon", headers=RETRY)
     state = _state(error)
-    if state.startswith("22"):
+    if state.startswith("22") or isinstance(getattr(error, "orig", None), OverflowError):
         return Refused(422, "unstorable_value", "a value is out of the range that can be stored")
     if state in {"40001", "40P01"}:
         return Refused(409, "changed_meanwhile", "somebody else changed it at the same moment; try again")

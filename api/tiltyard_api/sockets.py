@@ -6,12 +6,12 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import aclosing, suppress
 from urllib.parse import urlsplit
 
 import structlog
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from tiltyard_api.auth import token_of
 from tiltyard_api.parts import Parts
@@ -58,7 +58,7 @@ async def admit(here: Parts, socket: WebSocket) -> Bearer:
     return bearer
 
 
-async def send_all(here: Parts, socket: WebSocket, frames: AsyncIterator[list[str]]) -> None:
+async def send_all(here: Parts, socket: WebSocket, frames: AsyncGenerator[list[str], None]) -> None:
     """Send frames until they end.
 
     Raises:
@@ -67,12 +67,13 @@ async def send_all(here: Parts, socket: WebSocket, frames: AsyncIterator[list[st
     bearer: Bearer = socket.scope["tiltyard.bearer"]
     clock = asyncio.get_running_loop().time
     checked = clock()
-    async for batch in frames:
-        for frame in batch:
-            await _send(here, socket, frame)
-        if clock() - checked >= here.pace.poll:
-            checked = clock()
-            await _check_again(here, bearer)
+    async with aclosing(frames):
+        async for batch in frames:
+            for frame in batch:
+                await _send(here, socket, frame)
+            if clock() - checked >= here.pace.poll:
+                checked = clock()
+                await _check_again(here, bearer)
     raise Close(1000, "done")
 
 
@@ -158,14 +159,6 @@ async def first_message(here: Parts, socket: WebSocket) -> dict[str, int]:
 
 def _is_seq(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and -1 <= value < 2**63
-
-
-async def refuse(socket: WebSocket, close: Close) -> None:
-    """Close a socket that was not let in."""
-    if socket.application_state is WebSocketState.CONNECTING:
-        await socket.accept()
-    with suppress(RuntimeError, WebSocketDisconnect):
-        await socket.close(close.code, close.reason)
 
 
 async def close_socket(here: Parts, socket: WebSocket, close: Close) -> None:

@@ -6,7 +6,7 @@ hints, brokers and gateways in between; a follower that was cut off comes back w
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from functools import partial
 from typing import TypeVar
 
@@ -24,7 +24,7 @@ class Away(Exception):
     """The database was away for longer than a stream has patience."""
 
 
-async def follow_job(here: Parts, job: str, after: int) -> AsyncIterator[list[str]]:
+async def follow_job(here: Parts, job: str, after: int) -> AsyncGenerator[list[str], None]:
     """Every event of a job behind `after`, in order and as they come, and its end behind the last one.
 
     An empty list is a sign of life: nothing happened for a while.
@@ -42,7 +42,7 @@ async def follow_job(here: Parts, job: str, after: int) -> AsyncIterator[list[st
 
 async def follow_many(
     here: Parts, known: dict[str, int], *, experiment: str | None, jobs: Collection[str] | None
-) -> AsyncIterator[list[str]]:
+) -> AsyncGenerator[list[str], None]:
     """Every event of many jobs, each job's in order, and each job's end; jobs that come to be are followed too.
 
     Ends when all of `jobs` have ended, where they are named.
@@ -93,7 +93,7 @@ def _has_news(stands: Standing, seq: int) -> bool:
 
 async def _catch_up(
     here: Parts, job: str, known: dict[str, int], ended: set[str]
-) -> AsyncIterator[list[str]]:
+) -> AsyncGenerator[list[str], None]:
     more = True
     while more:
         try:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import io
+import json
 import socket
 import tarfile
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -14,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from sqlalchemy.engine import make_url
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.servers import valkey
@@ -170,8 +172,49 @@ async def gateway(start_gateway: Start) -> AsyncIterator[Gateway]:
         yield running
 
 
+class Cable:
+    """The line between a gateway and its database, to be cut."""
+
+    def __init__(self, database_url: str) -> None:
+        self._to = make_url(database_url)
+        self._lines: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self._port = int(probe.getsockname()[1])
+        self.url = self._to.set(host="127.0.0.1", port=self._port).render_as_string(hide_password=False)
+
+    async def mend(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
+
+    async def cut(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for line in tuple(self._lines):
+            line.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        back, forth = await asyncio.open_connection(self._to.host, self._to.port or 5432)
+        self._lines |= {writer, forth}
+        await asyncio.gather(self._copy(reader, forth), self._copy(back, writer))
+        self._lines -= {writer, forth}
+
+    async def _copy(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await source.read(65536):
+                sink.write(data)
+                await sink.drain()
+        sink.close()
+
+
+@pytest.fixture
+async def cable(database_url: str) -> AsyncIterator[Cable]:
+    """A line to a migrated database."""
+    line = Cable(database_url)
+    await line.mend()
+    yield line
+    await line.cut()
+
+
 async def frames_of(stream: ClientConnection) -> list[dict[str, Any]]:
     """Every frame until the socket closes."""
-    import json
-
     return [json.loads(frame) async for frame in stream]

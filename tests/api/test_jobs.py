@@ -1,6 +1,7 @@
 """Submitting, finding, waiting for and cancelling jobs, as a caller sees it."""
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -153,8 +154,6 @@ async def test_what_a_job_printed_is_plain_text(gateway: Gateway) -> None:
     ],
 )
 async def test_each_bad_field_is_pointed_at(gateway: Gateway, changes: dict[str, Any], pointer: str) -> None:
-    import json
-
     asked = {"experiment": "digits", "archive": await gateway.upload()} | changes
     body = json.dumps(asked).encode()
     answer = await gateway.user.post("/jobs", content=body, headers={"Content-Type": "application/json"})
