@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from tiltyard.profile import Profile, save_profile
-from tiltyard_orchestrator.embedded.data import DataFolder, Unusable, is_free
+from tiltyard_orchestrator.embedded.data import DataFolder, Unusable, is_free, why
 from tiltyard_orchestrator.embedded.part import NotReady
 from tiltyard_orchestrator.embedded.testbed import Testbed
 
@@ -38,6 +38,9 @@ def up(
             code = asyncio.run(_run(folder, port=port, workers=workers, mlflow=mlflow, as_json=as_json))
     except (Unusable, NotReady) as error:
         typer.echo(f"tiltyard up: {error}", err=True)
+        raise typer.Exit(1) from None
+    except OSError as error:
+        typer.echo(f"tiltyard up: {folder.root}: {why(error)}", err=True)
         raise typer.Exit(1) from None
     raise typer.Exit(code)
 

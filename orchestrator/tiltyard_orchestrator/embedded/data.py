@@ -16,14 +16,21 @@ import json
 import os
 import secrets
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO, Any
+
+import psutil
 
 VERSION = 1
 _PORTS = range(20000, 32000)
 """Below the ephemeral ports, which the system hands out to anybody's outgoing connections."""
+
+LAST_ONE_SECONDS = 15.0
+"""For what a killed testbed left to end."""
 
 
 class Unusable(Exception):
@@ -57,6 +64,8 @@ class DataFolder:
         self.mlflow = self.root / "mlflow"
         self.scratch = self.root / "scratch"
         self.logs = self.root / "logs"
+        self.lock = -1
+        """The lock's file descriptor, while the directory is held."""
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -70,27 +79,38 @@ class DataFolder:
             lock = (self.root / "lock").open("a+")
         except OSError as error:
             raise Unusable(
-                f"cannot write in {self.root}: {_why(error)}; give another directory with --data"
+                f"cannot write in {self.root}: {why(error)}; give another directory with --data"
             ) from error
         with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                lock.seek(0)
-                pid = lock.read().strip() or "unknown"
-                raise Unusable(
-                    f"a testbed runs on {self.root} already (process {pid}); use it, stop it, or give another --data"
-                ) from error
-            lock.truncate(0)
-            lock.write(f"{os.getpid()}\n")
-            lock.flush()
+            self._take(lock)
+            self.lock = lock.fileno()
             self._check_version()
             yield
+
+    def _take(self, lock: IO[str]) -> None:
+        deadline = time.monotonic() + LAST_ONE_SECONDS
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                lock.seek(0)
+                pid = lock.read().strip()
+                # A testbed that was killed leaves its guardian, which holds the lock while it clears away.
+                if time.monotonic() > deadline or not pid.isdecimal() or psutil.pid_exists(int(pid)):
+                    raise Unusable(
+                        f"a testbed runs on {self.root} already (process {pid or 'unknown'}); "
+                        "use it, stop it, or give another --data"
+                    ) from error
+                time.sleep(0.1)
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
 
     def secrets(self) -> Secrets:
         """The directory's secrets, and ports that are free now; made at the first time, then kept."""
         path = self.root / "secrets.json"
-        kept = json.loads(path.read_text()) if path.exists() else {}
+        kept = self._kept(path)
         made = Secrets(
             postgres_password=kept.get("postgres_password") or secrets.token_urlsafe(24),
             postgres_port=_free_port(kept.get("postgres_port")),
@@ -104,8 +124,22 @@ class DataFolder:
         partial.unlink(missing_ok=True)
         with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
             json.dump(asdict(made), out, indent=1)
+            out.flush()
+            os.fsync(out.fileno())
         partial.replace(path)
         return made
+
+    def _kept(self, path: Path) -> dict[str, Any]:
+        try:
+            return dict(json.loads(path.read_text()))
+        except FileNotFoundError:
+            if not (self.postgres / "PG_VERSION").exists():
+                return {}
+            raise Unusable(
+                f"{path} is gone, and with it the database's password: restore it, or give another --data"
+            ) from None
+        except ValueError as error:
+            raise Unusable(f"{path} is damaged ({error}): restore it, or give another --data") from None
 
     def _make(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
@@ -148,5 +182,6 @@ def _free_port(kept: int | None) -> int:
     return port
 
 
-def _why(error: OSError) -> str:
+def why(error: OSError) -> str:
+    """An error of the system, in the words of who has to mend it."""
     return "the disk is full" if error.errno in {errno.ENOSPC, errno.EDQUOT} else str(error.strerror or error)

@@ -25,14 +25,19 @@ class NotReady(Exception):
 
 
 class Guardian:
-    """Ends every part should this process be killed."""
+    """Ends every part should this process be killed.
 
-    def __init__(self) -> None:
+    Args:
+        lock: the data directory's lock; the guardian holds it too, so that the next testbed waits for the end of this one.
+    """
+
+    def __init__(self, lock: int) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(Path(__file__).with_name("guardian.py"))],
             stdin=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            pass_fds=(lock,),
         )
 
     def tell(self, sign: str, group: int) -> None:

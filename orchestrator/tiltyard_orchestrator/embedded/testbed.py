@@ -41,7 +41,7 @@ class Testbed:
         self._say = say
         self._secrets: Secrets = data.secrets()
         self._parts: list[Part] = []
-        self._guardian = Guardian()
+        self._guardian = Guardian(data.lock)
         self._http = httpx.AsyncClient(timeout=3, trust_env=False)
 
     @property
