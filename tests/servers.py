@@ -159,5 +159,5 @@ def embedded_postgres(folder: Path) -> Iterator[str]:
 def _reached(probe: Callable[[], Coroutine[None, None, bool]]) -> bool:
     try:
         return asyncio.run(probe())
-    except Exception:  # whatever the driver raises, it is not there yet
+    except Exception:  # noqa: BLE001 - whatever the driver raises, it is not there yet
         return False

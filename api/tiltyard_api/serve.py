@@ -144,7 +144,7 @@ def _store_problem(folder: Path) -> str | None:
 
 def _listen(host: str, port: int) -> socket.socket | str:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family)
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))

@@ -58,7 +58,7 @@ class Settings(Timing):
     mlflow_url: str | None = None
     host: str = "127.0.0.1"
     port: int = Field(default=8420, ge=0, le=65535)
-    database_pool_size: int = Field(default=10, ge=2)
+    database_pool_size: int = Field(default=20, ge=2)
     bootstrap_token: SecretStr | None = None
     """A user's token, known to the gateway from its start."""
     worker_token: SecretStr | None = None

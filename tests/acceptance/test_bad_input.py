@@ -142,9 +142,10 @@ def test_who_shows_no_token_gets_in_nowhere(testbed: Testbed) -> None:
 def test_the_command_line_says_what_would_be_right(testbed: Testbed, probe: Path, tmp_path: Path) -> None:
     wrong = testbed.run("submit", str(probe), "-x", "bad", "-P", "n=many", "-P", "nn=1", "-q", "cqu", code=1)
     assert wrong.stdout == ""
-    for said in ("/parameters/n", "integer", "/parameters/nn", "/queue", "cpu"):
+    for said in ("/parameters/n", "whole number", "/parameters/nn", "/queue", "cpu"):
         assert said in wrong.stderr
-    assert "MLproject" in testbed.run("submit", str(tmp_path), code=1).stderr
+    (tmp_path / "empty").mkdir()
+    assert "MLproject" in testbed.run("submit", str(tmp_path / "empty"), code=1).stderr
     testbed.run("submit", str(tmp_path / "nowhere"), code=2)
     testbed.run("submit", str(probe), "-P", "no-equals-sign", code=2)
     assert "no job" in testbed.run("status", "feedfacefeed", code=1).stderr.lower()

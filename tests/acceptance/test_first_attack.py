@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiltyard_plugins.examples import DIGITS_FGM
 
 from tests.acceptance.testbed import Testbed
 from tests.servers import wait_for
 from tiltyard import Client
+from tiltyard_plugins.examples import DIGITS_FGM
 
 
 def submitted(testbed: Testbed, *arguments: str) -> str:

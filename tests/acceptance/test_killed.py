@@ -15,6 +15,9 @@ from tests.acceptance.test_first_attack import events_of, sleepers, submitted
 from tests.acceptance.testbed import Testbed, embedded
 from tests.servers import wait_for
 
+PARTS = {"worker": ("worker", "--queue", "cpu"), "gateway": ("gateway", "--port")}
+"""The words of each part's command line, by which its processes are known."""
+
 
 def processes_of(testbed: Testbed, *words: str) -> list[psutil.Process]:
     """The processes of a testbed whose command line has these words."""
@@ -32,7 +35,7 @@ def cmdline(process: psutil.Process) -> list[str]:
 
 def kill(testbed: Testbed, part: str) -> None:
     """Kill a part of the testbed, with all the processes that it consists of."""
-    targets = processes_of(testbed, part)
+    targets = processes_of(testbed, *PARTS[part])
     assert targets, f"no process of {part} to kill"
     for process in targets:
         process.send_signal(signal.SIGKILL)

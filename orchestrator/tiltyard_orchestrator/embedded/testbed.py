@@ -176,7 +176,7 @@ class Testbed:
 
     def _tracking(self, postgres: Postgres) -> Part:
         command = [
-            str(Path(sys.executable).with_name("mlflow")), "server", "--host", "127.0.0.1",
+            sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1",
             "--port", str(self._secrets.mlflow_port), "--workers", "1", "--serve-artifacts",
             "--artifacts-destination", str(self._data.mlflow),
         ]  # fmt: skip

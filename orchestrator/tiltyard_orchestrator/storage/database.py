@@ -16,14 +16,14 @@ class Database:
 
     Args:
         url: `postgresql+asyncpg://…`.
-        pool_size: connections kept; twice as many are opened under load.
+        pool_size: connections kept; who finds all of them in use waits for one.
     """
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         self._engine = create_async_engine(
             url,
             pool_size=pool_size,
-            max_overflow=pool_size,
+            max_overflow=0,
             pool_timeout=10,
             pool_pre_ping=True,
             connect_args={

@@ -17,7 +17,9 @@ class ExperimentDraft(WireModel):
 class ExperimentPatch(WireModel):
     """What of an experiment can change. What is left out stays."""
 
-    name: Text | None = Field(default=None, min_length=1, max_length=200, pattern=r"^[^/\\?#%\x00-\x1f\x7f]+$")
+    name: Text | None = Field(
+        default=None, min_length=1, max_length=200, pattern=r"^[^/\\?#%\x00-\x1f\x7f]+$"
+    )
     description: Text | None = Field(default=None, max_length=10_000)
 
 

@@ -12,7 +12,9 @@ __all__ = ["Json", "Page", "Text", "WireModel"]
 class WireModel(BaseModel):
     """A value on the wire. Unknown fields are refused, so that a typo is an answer and not a silence."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, ser_json_inf_nan="strings", use_attribute_docstrings=True
+    )
 
 
 def _storable(text: str) -> str:
