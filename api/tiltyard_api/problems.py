@@ -134,15 +134,17 @@ def _of_database(error: Exception) -> Refused | None:
 
 
 def is_away(error: Exception) -> bool:
-    """Whether an error says that the database is away, or too busy to answer in time."""
+    """Whether an error says that the database cannot be had now, or is too busy to answer in time."""
+    # 28 and 3D: it lets us in no more, or is gone; that is for its operator to mend, and no fault of the request.
+    return isinstance(error, NoFreeConnection) or is_coming(error) or _state(error)[:2] in {"28", "3D"}
+
+
+def is_coming(error: Exception) -> bool:
+    """Whether an error says that the database is away and may be back by itself."""
     if isinstance(error, OSError) and error.filename is not None:
         return False  # a file's, not a connection's
     # What fails while a connection is made comes as the driver's own exception.
-    return (
-        isinstance(error, NoFreeConnection)
-        or is_unavailable(error)
-        or _state(error)[:2] in {"08", "53", "57", "3D", "28"}
-    )
+    return is_unavailable(error) or _state(error)[:2] in {"08", "53", "57"}
 
 
 def _state(error: Exception) -> str:

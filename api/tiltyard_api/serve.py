@@ -19,6 +19,7 @@ from fastapi import FastAPI
 
 from tiltyard_api.app import create_app
 from tiltyard_api.parts import Parts
+from tiltyard_api.problems import is_coming
 from tiltyard_orchestrator.settings import Settings
 from tiltyard_orchestrator.storage.migrate import NewerData, read_version
 
@@ -43,7 +44,8 @@ def serve(settings: Settings) -> int:
     except (NewerData, _NotUpgraded) as refusal:
         return _stop(str(refusal))
     except Exception as error:  # noqa: BLE001 - whatever the driver raises, the operator needs one line
-        return _stop(f"the database did not answer within {DATABASE_PATIENCE_SECONDS} s: {error}")
+        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        return _stop(f"the database that TILTYARD_DATABASE_URL names cannot be used: {reason}")
     if settings.store_dir is not None and (problem := _store_problem(settings.store_dir)):
         return _stop(problem)
     listening = _listen(settings.host, settings.port)
@@ -117,8 +119,8 @@ async def _await_tables(settings: Settings) -> None:
             version = await read_version(settings.database)
         except NewerData:
             raise
-        except Exception as error:  # each way of being away has its own exception
-            if asyncio.get_running_loop().time() > deadline:
+        except Exception as error:
+            if not is_coming(error) or asyncio.get_running_loop().time() > deadline:
                 raise
             if not told:
                 structlog.get_logger().warning("database_away", error=str(error))
