@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -111,7 +112,7 @@ def s3_server(folder: Path) -> Iterator[dict[str, str]]:
     port = free_port()
     access, secret = "tiltyard", secrets.token_hex(16)
     command = [
-        "rclone",
+        str(Path(sys.executable).with_name("rclone")),
         "serve",
         "s3",
         "--addr",
