@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from tiltyard.profile import Profile, save_profile
-from tiltyard_orchestrator.embedded.data import DataFolder, Unusable, is_free, why
+from tiltyard_orchestrator.embedded.data import DataFolder, Unusable, free_port, is_free, why
 from tiltyard_orchestrator.embedded.part import NotReady
 from tiltyard_orchestrator.embedded.testbed import Testbed
 
@@ -25,7 +25,7 @@ def up(
     data: Annotated[
         Path | None, typer.Option(help="The data directory.", show_default="~/.local/share/tiltyard")
     ] = None,
-    port: Annotated[int, typer.Option(help="The gateway's port.")] = 8420,
+    port: Annotated[int, typer.Option(help="The gateway's port; 0 chooses a free one.")] = 8420,
     workers: Annotated[int, typer.Option(min=0, max=64, help="How many cpu workers to start.")] = 1,
     mlflow: Annotated[bool, typer.Option(help="Start an MLflow server too.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object when ready.")] = False,
@@ -34,6 +34,7 @@ def up(
     folder = DataFolder(data or default_data())
     try:
         with folder.held():
+            port = port or free_port()
             _check_port(port)
             code = asyncio.run(_run(folder, port=port, workers=workers, mlflow=mlflow, as_json=as_json))
     except (Unusable, NotReady) as error:

@@ -113,10 +113,10 @@ class DataFolder:
         kept = self._kept(path)
         made = Secrets(
             postgres_password=kept.get("postgres_password") or secrets.token_urlsafe(24),
-            postgres_port=_free_port(kept.get("postgres_port")),
+            postgres_port=free_port(kept.get("postgres_port")),
             broker_password=kept.get("broker_password") or secrets.token_urlsafe(24),
-            broker_port=_free_port(kept.get("broker_port")),
-            mlflow_port=_free_port(kept.get("mlflow_port")),
+            broker_port=free_port(kept.get("broker_port")),
+            mlflow_port=free_port(kept.get("mlflow_port")),
             user_token=kept.get("user_token") or f"ty_{secrets.token_urlsafe(32)}",
             worker_token=kept.get("worker_token") or f"tyw_{secrets.token_urlsafe(32)}",
         )
@@ -174,7 +174,8 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
     return True
 
 
-def _free_port(kept: int | None) -> int:
+def free_port(kept: int | None = None) -> int:
+    """A port that is free now: the one that was kept, if it is."""
     if kept is not None and is_free(kept):
         return kept
     while not is_free(port := secrets.choice(_PORTS)):

