@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -74,11 +75,11 @@ def demo(
 ) -> None:
     """Run a first attack: bring a testbed up, attack a classifier for a range of eps, draw the curve, clean up."""
     values = _values(eps)
-    console = Console()
+    console, began = Console(), time.monotonic()
     data = Path(tempfile.mkdtemp(prefix="tiltyard-demo-"))
     try:
         with _testbed(data, console) as ready:
-            rows = asyncio.run(_attack(ready, values, console))
+            rows = asyncio.run(_attack(ready, values, console, began=began))
             _conclude(rows, output, console, data if keep else None)
     except DemoFailed as failed:
         typer.echo(f"tiltyard demo: {failed}", err=True)
@@ -136,7 +137,7 @@ def _testbed(data: Path, console: Console) -> Iterator[dict[str, str]]:
         process.stdout.close()
 
 
-async def _attack(ready: dict[str, str], values: list[float], console: Console) -> list[Row]:
+async def _attack(ready: dict[str, str], values: list[float], console: Console, *, began: float) -> list[Row]:
     """Submit a job for each eps and follow them all over one WebSocket until the last has ended."""
     async with AsyncClient(ready["url"], ready["token"]) as testbed:
         rows: dict[str, Row] = {}
@@ -147,7 +148,7 @@ async def _attack(ready: dict[str, str], values: list[float], console: Console) 
             )
             rows[job.id] = Row(eps=value, job=job.id)
         console.print(f"{len(rows)} jobs are submitted; following them live.")
-        left = set(rows)
+        left, first = set(rows), True
         with Live(_table(rows.values()), console=console, refresh_per_second=8, transient=True) as live:
             async for frame in testbed.follow_many(jobs=list(rows)):
                 row = rows[frame.job]
@@ -156,6 +157,9 @@ async def _attack(ready: dict[str, str], values: list[float], console: Console) 
                 if not console.is_terminal and isinstance(frame, End):
                     console.print(f"  eps {row.eps:g}: {row.state}")
                 if isinstance(frame, End):
+                    if first:
+                        console.print(f"The first result came after {time.monotonic() - began:.0f} s.")
+                        first = False
                     left.discard(frame.job)
                     if not left:
                         break
@@ -190,7 +194,8 @@ def _conclude(rows: list[Row], output: Path, console: Console, kept: Path | None
     console.print(
         "Everything was run by the testbed that is stopped now. To keep one: `make up` (or `tiltyard up`), then\n"
         f"  tiltyard submit {_near(DIGITS_FGM)} -x digits -P eps=0.1 --follow\n"
-        "  tiltyard ls, status ID, logs ID, artifacts ls ID;  the gateway's API is at /docs, runs are in MLflow's pages"
+        "  tiltyard ls, status ID, logs ID, artifacts ls ID;  the gateway's API is at /docs, runs are in MLflow's pages",
+        soft_wrap=True,
     )
 
 
