@@ -48,7 +48,7 @@ def serve(settings: Settings) -> int:
         return _stop(f"the database that TILTYARD_DATABASE_URL names cannot be used: {reason}")
     if settings.store_dir is not None and (problem := _store_problem(settings.store_dir)):
         return _stop(problem)
-    listening = _listen(settings.host, settings.port)
+    listening = listen(settings.host, settings.port)
     if isinstance(listening, str):
         return _stop(listening)
     app = create_app(settings)
@@ -144,7 +144,8 @@ def _store_problem(folder: Path) -> str | None:
         return f"cannot write to the store {folder}: {error.strerror}"
 
 
-def _listen(host: str, port: int) -> socket.socket | str:
+def listen(host: str, port: int) -> socket.socket | str:
+    """A socket to serve on, or why there is none."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -22,6 +22,7 @@ from tests.servers import valkey
 from tiltyard.wire import Claim, Job
 from tiltyard_api.app import create_app
 from tiltyard_api.parts import Pace, Parts
+from tiltyard_api.serve import listen
 from tiltyard_orchestrator.settings import Settings
 
 USER, WORKER = "ty_user-of-the-tests", "tyw_worker-of-the-tests"
@@ -143,7 +144,9 @@ def start_gateway(database_url: str, broker_url: str, tmp_path: Path) -> Start:
             timeout_graceful_shutdown=2,
         )  # fmt: skip
         server = _Server(config)
-        with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening = listen("127.0.0.1", 0)
+        assert not isinstance(listening, str)
+        with listening:
             serving = asyncio.create_task(server.serve(sockets=[listening]))
             while not server.started:
                 assert not serving.done(), "the gateway did not start"

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -19,6 +20,7 @@ from websockets.sync.client import connect
 
 from tests.api.conftest import PROJECT, USER, Cable, packed
 from tests.servers import free_port, wait_for
+from tiltyard_api.serve import listen
 
 TILTYARD = str(Path(sys.executable).parent / "tiltyard")
 
@@ -186,6 +188,13 @@ async def test_a_database_that_comes_late_is_waited_for(
     finally:
         process.kill()
         process.wait()
+
+
+def test_an_answer_on_a_kept_connection_does_not_wait_for_an_acknowledgement() -> None:
+    listening = listen("127.0.0.1", 0)
+    assert not isinstance(listening, str)
+    with listening:
+        assert listening.proto == socket.IPPROTO_TCP, "asyncio turns Nagle's algorithm off for these alone"
 
 
 def test_the_gateway_loads_neither_mlflow_nor_prefect_nor_a_plugin() -> None:

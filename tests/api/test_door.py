@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from fastapi.routing import APIRoute
+from structlog.testing import capture_logs
 
 from tests.api.conftest import Cable, Gateway, Start
 from tiltyard.wire import Problem
@@ -168,13 +169,14 @@ async def test_a_full_store_is_said(gateway: Gateway, monkeypatch: pytest.Monkey
 
 
 async def test_our_own_fault_has_an_incident_and_no_insides(
-    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("secret insides")
 
     monkeypatch.setattr("tiltyard_api.jobs.list_jobs", broken)
-    problem = problem_of(await gateway.user.get("/jobs"))
+    with capture_logs() as logged:
+        problem = problem_of(await gateway.user.get("/jobs"))
     assert (problem.status, problem.code) == (500, "internal_error")
     assert "secret" not in problem.model_dump_json()
-    assert problem.detail.split()[-1] in capsys.readouterr().out
+    assert problem.detail.split()[-1] == next(line["incident"] for line in logged if "incident" in line)
