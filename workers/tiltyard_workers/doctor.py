@@ -61,7 +61,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON 
 
 def _show(checks: list[Check]) -> None:
     for check in checks:
-        mark = "✓" if check.ok else "✗" if check.needed else "–"
+        mark = "✓" if check.ok else "✗" if check.needed else "-"
         typer.echo(f"{mark} {check.name}: {check.detail}")
         if check.advice and not check.ok:
             typer.echo(f"    {check.advice}")
