@@ -75,6 +75,8 @@ def demo(
 ) -> None:
     """Run a first attack: bring a testbed up, attack a classifier for a range of eps, draw the curve, clean up."""
     values = _values(eps)
+    # Whoever ends the demo, the testbed that it brought up ends with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     console, began = Console(), time.monotonic()
     data = Path(tempfile.mkdtemp(prefix="tiltyard-demo-"))
     try:

@@ -57,7 +57,7 @@ async def _run(folder: DataFolder, *, port: int, workers: int, mlflow: bool, as_
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, told.set)
     _say(f"bringing a testbed up in {folder.root}")
-    testbed = Testbed(folder, port=port, workers=workers, say=_say)
+    testbed = Testbed(folder, port=port, workers=workers, mlflow=mlflow, say=_say)
     try:
         starting = asyncio.create_task(testbed.start())
         stopping = asyncio.create_task(told.wait())
@@ -65,7 +65,7 @@ async def _run(folder: DataFolder, *, port: int, workers: int, mlflow: bool, as_
         if not told.is_set():
             await starting
             _announce(testbed, as_json=as_json)
-            await _stay(testbed, told, mlflow=mlflow)
+            await _stay(testbed, told)
         starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)
     finally:
@@ -75,14 +75,12 @@ async def _run(folder: DataFolder, *, port: int, workers: int, mlflow: bool, as_
     return 0
 
 
-async def _stay(testbed: Testbed, told: asyncio.Event, *, mlflow: bool) -> None:
-    tracking = asyncio.create_task(testbed.start_tracking()) if mlflow else None
-    if tracking is not None:
-        tracking.add_done_callback(_complain)
+async def _stay(testbed: Testbed, told: asyncio.Event) -> None:
+    tracking = asyncio.create_task(testbed.start_tracking())
+    tracking.add_done_callback(_complain)
     await told.wait()
-    if tracking is not None:
-        tracking.cancel()
-        await asyncio.gather(tracking, return_exceptions=True)
+    tracking.cancel()
+    await asyncio.gather(tracking, return_exceptions=True)
 
 
 def _complain(tracking: "asyncio.Task[None]") -> None:

@@ -31,13 +31,15 @@ class Testbed:
         data: the data directory, held by the caller.
         port: the gateway's port.
         workers: how many `cpu` workers to start.
+        mlflow: whether an MLflow server belongs to it.
         say: told what happens, a line at a time.
     """
 
-    def __init__(self, data: DataFolder, *, port: int, workers: int, say: Say) -> None:
+    def __init__(self, data: DataFolder, *, port: int, workers: int, mlflow: bool, say: Say) -> None:
         self._data = data
         self._port = port
         self._workers = workers
+        self._mlflow = mlflow
         self._say = say
         self._secrets: Secrets = data.secrets()
         self._parts: list[Part] = []
@@ -50,9 +52,13 @@ class Testbed:
         return f"http://127.0.0.1:{self._port}"
 
     @property
-    def mlflow_url(self) -> str:
+    def mlflow_url(self) -> str | None:
         """The MLflow server's address."""
-        return f"http://127.0.0.1:{self._secrets.mlflow_port}"
+        return f"http://127.0.0.1:{self._secrets.mlflow_port}" if self._mlflow else None
+
+    @property
+    def _tracked(self) -> dict[str, str]:
+        return {"TILTYARD_MLFLOW_URL": self.mlflow_url} if self.mlflow_url else {}
 
     @property
     def token(self) -> str:
@@ -79,11 +85,13 @@ class Testbed:
         self._postgres = postgres
 
     async def start_tracking(self) -> None:
-        """Start MLflow; jobs do not wait for it.
+        """Start MLflow, where there is to be one; jobs do not wait for it.
 
         Raises:
             NotReady: it did not start.
         """
+        if not self._mlflow:
+            return
         await self._tracking(self._postgres).start(seconds=180)
         self._say(f"MLflow is up at {self.mlflow_url}")
 
@@ -136,7 +144,7 @@ class Testbed:
             "TILTYARD_DATABASE_URL": postgres.url("tiltyard"),
             "TILTYARD_BROKER_URL": self._broker_url,
             "TILTYARD_STORE_DIR": str(self._data.store),
-            "TILTYARD_MLFLOW_URL": self.mlflow_url,
+            **self._tracked,
             "TILTYARD_BOOTSTRAP_TOKEN": self._secrets.user_token,
             "TILTYARD_WORKER_TOKEN": self._secrets.worker_token,
         }
@@ -148,7 +156,7 @@ class Testbed:
             "TILTYARD_URL": self.url,
             "TILTYARD_WORKER_TOKEN": self._secrets.worker_token,
             "TILTYARD_BROKER_URL": self._broker_url,
-            "TILTYARD_MLFLOW_URL": self.mlflow_url,
+            **self._tracked,
             "TILTYARD_SCRATCH": str(self._data.scratch),
             "TILTYARD_HIDE": str(self._data.root),
         }
