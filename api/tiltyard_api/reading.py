@@ -5,13 +5,18 @@ before. Few queries run at a time, so that any number of followers leaves the wo
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from tiltyard.wire import End, Event
 from tiltyard_orchestrator.storage.database import Database
 from tiltyard_orchestrator.storage.events import Standing, read_events, standing, standings
+
+Answer = TypeVar("Answer")
 
 PAGE = 100
 """Events of one query: a page is held in memory, and an event may carry 64 KiB of a log."""
@@ -57,7 +62,7 @@ class Reader:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._turns = asyncio.Semaphore(QUERIES)
-        self._asked: dict[tuple[str, int], asyncio.Task[Reading]] = {}
+        self._asked: dict[Hashable, asyncio.Task[Any]] = {}
 
     async def read(self, job: str, after: int) -> Reading:
         """The next page of a job's events behind `after`.
@@ -65,37 +70,42 @@ class Reader:
         Raises:
             JobGone: there is no such job any more.
         """
-        question = (job, after)
-        task = self._asked.get(question)
+        return await self._share((job, after), partial(_read, job, after))
+
+    async def stand(self, *, experiment: str | None, jobs: Collection[str] | None) -> Mapping[str, Standing]:
+        """Where the histories of many jobs stand."""
+        question = (experiment, None if jobs is None else frozenset(jobs))
+        return await self._share(question, partial(standings, experiment=experiment, jobs=jobs))
+
+    async def _share(self, question: Hashable, ask: Callable[[AsyncSession], Awaitable[Answer]]) -> Answer:
+        task: asyncio.Task[Answer] | None = self._asked.get(question)
         if task is None:
-            task = self._asked[question] = asyncio.create_task(self._answer(question))
+            task = self._asked[question] = asyncio.create_task(self._answer(question, ask))
             task.add_done_callback(_note_failure)
         return await asyncio.shield(task)
 
-    async def stand(self, *, experiment: str | None, jobs: Collection[str] | None) -> dict[str, Standing]:
-        """Where the histories of many jobs stand."""
-        async with self._turns, self._database.transaction() as session:
-            return await standings(session, experiment=experiment, jobs=jobs)
-
-    async def _answer(self, question: tuple[str, int]) -> Reading:
-        job, after = question
+    async def _answer(self, question: Hashable, ask: Callable[[AsyncSession], Awaitable[Answer]]) -> Answer:
         try:
             await self._turns.acquire()
         finally:
             del self._asked[question]  # who asks from here on may know of something newer
         try:
             async with self._database.transaction() as session:
-                # In this order: what is read second holds everything that the first says is there.
-                now = await standing(session, job)
-                events = await read_events(session, job, after=after, limit=PAGE)
+                return await ask(session)
         finally:
             self._turns.release()
-        if now is None:
-            raise JobGone(job)
-        return Reading(job=job, seq=events[-1].seq if events else after, events=events, standing=now)
 
 
-def _note_failure(task: asyncio.Task[Reading]) -> None:
+async def _read(job: str, after: int, session: AsyncSession) -> Reading:
+    # In this order: what is read second holds everything that the first says is there.
+    now = await standing(session, job)
+    events = await read_events(session, job, after=after, limit=PAGE)
+    if now is None:
+        raise JobGone(job)
+    return Reading(job=job, seq=events[-1].seq if events else after, events=events, standing=now)
+
+
+def _note_failure(task: asyncio.Task[Any]) -> None:
     # Everyone who asked may have gone by now; the failure is theirs, and not worth a word of the loop's.
     if not task.cancelled():
         task.exception()

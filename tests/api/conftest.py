@@ -69,7 +69,8 @@ class Gateway:
         return str(answer.json()["sha256"])
 
     async def submit(self, **changes: Any) -> Job:
-        asked = {"experiment": "digits", "archive": await self.upload()} | changes
+        archive = changes.pop("archive", None) or await self.upload()
+        asked = {"experiment": "digits", "archive": archive} | changes
         answer = await self.user.post("/jobs", json=asked)
         assert answer.status_code == 201, answer.text
         return Job.model_validate_json(answer.content)

@@ -5,11 +5,13 @@ import hashlib
 import tarfile
 from collections.abc import AsyncIterator, Callable
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.api.conftest import PROJECT, Gateway, packed
+from tests.api.conftest import PROJECT, Gateway, Start, packed
+from tests.servers import s3_server
 from tiltyard_api import archives
 
 GOOD = packed(MLproject=PROJECT)
@@ -131,3 +133,25 @@ async def test_an_upload_that_breaks_off_leaves_nothing(gateway: Gateway, until:
     writer.transport.abort()
     await until(lambda: not list(gateway.parts.spool.iterdir()))
     del reader
+
+
+async def test_a_gateway_keeps_them_in_s3_as_well(start_gateway: Start, tmp_path: Path) -> None:
+    with s3_server(tmp_path) as given:
+        changes = {name.removeprefix("TILTYARD_").lower(): value for name, value in given.items()}
+        async with start_gateway(store_dir=None, **changes) as gateway:
+            claim = await gateway.running(archive=await gateway.upload(GOOD))
+            assert (await gateway.worker.get(f"/archives/{claim.archive}/content")).content == GOOD
+            assert (await gateway.put(claim, "a/b.txt", b"0123456789")).status_code == 200
+            path = f"/jobs/{claim.job}/artifacts/a/b.txt"
+            assert (await gateway.user.get(path)).content == b"0123456789"
+            assert (await gateway.user.get(path, headers={"Range": "bytes=3-5"})).content == b"345"
+
+
+async def test_a_store_that_is_away_refuses_uploads_and_no_job(start_gateway: Start, tmp_path: Path) -> None:
+    async with start_gateway() as gateway:
+        digest = await gateway.upload(GOOD)
+    away = {"s3_endpoint": "http://127.0.0.1:9", "s3_access_key": "a", "s3_secret_key": "s" * 8}
+    async with start_gateway(store_dir=None, **away) as gateway:
+        answer = await gateway.user.post("/archives", content=GOOD)
+        assert (answer.status_code, answer.json()["code"]) == (503, "store_unavailable")
+        assert (await gateway.submit(archive=digest, experiment="e")).state == "queued"
