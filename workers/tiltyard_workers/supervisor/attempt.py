@@ -4,11 +4,8 @@ Whatever goes wrong has one of few outcomes: the job is finished with a result t
 ours any more and nothing is sent.
 """
 
-import errno
-import signal
 import time
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Literal
@@ -16,7 +13,7 @@ from typing import Any, Literal
 import structlog
 
 from tiltyard.archive import ArchiveRefused
-from tiltyard.wire import Claim, EventKind, Finish, FinishAnswer, JobState, Reason
+from tiltyard.wire import Claim, EventKind, Finish, FinishAnswer
 from tiltyard_workers.fences.fence import Fence
 from tiltyard_workers.fences.process import Ended, FencedProcess
 from tiltyard_workers.gateway import Away, Gateway, Refused, Superseded
@@ -26,6 +23,7 @@ from tiltyard_workers.supervisor.channel import Channel
 from tiltyard_workers.supervisor.environment import job_environment
 from tiltyard_workers.supervisor.outbox import Outbox
 from tiltyard_workers.supervisor.output import Output
+from tiltyard_workers.supervisor.result import CANCELLED, Result, judge, start_failed, timed_out
 from tiltyard_workers.supervisor.waiting import Waiting
 from tiltyard_workers.tracking.run import TrackedRun
 
@@ -34,17 +32,6 @@ log = structlog.get_logger(__name__)
 Interruption = Literal["cancel", "superseded", "hand_back"]
 LAST_OUTPUT_SECONDS = 10.0
 LONGEST_FINISH_PAUSE_SECONDS = 30.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """How an attempt ended, as it will be reported."""
-
-    state: JobState
-    reason: Reason | None = None
-    message: str | None = None
-    exit_code: int | None = None
-    signal: str | None = None
 
 
 class HandedBack(Exception):
@@ -66,6 +53,7 @@ class Attempt:
         self._gateway = gateway
         self._settings = settings
         self._fence = fence
+        self._tracked: TrackedRun | None = None
         self._news: SimpleQueue[Interruption | Ended] = SimpleQueue()
         self._outbox = Outbox(
             gateway,
@@ -100,11 +88,11 @@ class Attempt:
             folder = scratch.prepare(root, self._claim, archive)
             channel = Channel(folder.socket, lambda kind, data: self._tell(folder, kind, data))
         except (ArchiveRefused, scratch.DamagedArchive, Refused, OSError) as error:
-            return _start_failed(error)
+            return start_failed(error)
         channel.start()
         stack.callback(channel.close)
         tracked = TrackedRun.begin(self._settings, self._claim, root)
-        stack.callback(tracked.close)
+        stack.callback(tracked.abandon)
         if tracked.run_id is not None:
             self._outbox.set_run_id(tracked.run_id)
         self._tracked = tracked
@@ -118,7 +106,7 @@ class Attempt:
                 hidden=self._hidden(),
             )
         except OSError as error:
-            return _start_failed(error)
+            return start_failed(error)
         result = self._watch(process)
         channel.close()
         stack.pop_all()
@@ -188,15 +176,9 @@ class Attempt:
             case "hand_back":
                 raise HandedBack
             case "cancel":
-                return Result(
-                    state=JobState.cancelled,
-                    reason=Reason.cancel_requested,
-                    message="A caller asked for it to end.",
-                )
+                return CANCELLED
             case "timed_out":
-                limit = f"{self._claim.timeout:g}"
-                message = f"It ran longer than its time-out of {limit} s and was ended."
-                return Result(state=JobState.failed, reason=Reason.timed_out, message=message)
+                return timed_out(self._claim.timeout or 0)
         return judge(ended)
 
     def _until_end(self, process: FencedProcess) -> tuple[Ended, str | None]:
@@ -233,7 +215,7 @@ class Attempt:
     def _tell(self, folder: scratch.Folder, kind: str, data: dict[str, Any]) -> None:
         if kind != "artifact":
             self._outbox.add(EventKind(kind), **data)
-            if kind == "metric":
+            if kind == "metric" and self._tracked is not None:
                 self._tracked.metric(data)
             return
         path = gather.inside(folder.work, data["path"])
@@ -286,7 +268,7 @@ class Attempt:
                         message=result.message,
                         exit_code=result.exit_code,
                         signal=result.signal,
-                        mlflow_run_id=getattr(getattr(self, "_tracked", None), "run_id", None),
+                        mlflow_run_id=self._tracked.run_id if self._tracked else None,
                     ),
                 )
             except Away as away:
@@ -301,45 +283,3 @@ class Attempt:
                     "finished", job=self._claim.job, attempt=self._claim.attempt, state=str(answer.state)
                 )
                 return
-
-
-def judge(ended: Ended) -> Result:
-    """What a job's own end means."""
-    match ended:
-        case Ended(exit_code=0):
-            return Result(state=JobState.succeeded)
-        case Ended(exit_code=int(code)) if code > 128 and code - 128 in signal.valid_signals():
-            # A shell tells so of a command of its own that a signal ended.
-            return _by_signal(code - 128, exit_code=code)
-        case Ended(exit_code=int(code)):
-            said = {
-                126: "The command could not be started (exit code 126): is it executable?",
-                127: "The command was not found (exit code 127): is it in the archive, or installed in this image?",
-            }.get(code, f"The entry point exited with code {code}.")
-            return Result(state=JobState.failed, reason=Reason.exit_code, message=said, exit_code=code)
-        case Ended(signal=int(number)):
-            return _by_signal(number)
-    message = "Its processes were ended from outside, and how they ended is not known."
-    return Result(state=JobState.failed, reason=Reason.signal, message=message)
-
-
-def _by_signal(number: int, exit_code: int | None = None) -> Result:
-    name = signal.Signals(number).name
-    message = f"The entry point was ended by {name}."
-    if number == signal.SIGKILL:
-        message += " Nobody here sent it: the host may have run out of memory."
-    return Result(
-        state=JobState.failed, reason=Reason.signal, message=message, signal=name, exit_code=exit_code
-    )
-
-
-def _start_failed(error: Exception) -> Result:
-    if isinstance(error, Refused) and error.code == "cancelled":
-        return Result(
-            state=JobState.cancelled, reason=Reason.cancel_requested, message="A caller asked for it to end."
-        )
-    said = str(error)
-    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        said = "the worker's disk is full"
-    message = f"The worker could not start it: {said}."
-    return Result(state=JobState.failed, reason=Reason.start_failed, message=message)

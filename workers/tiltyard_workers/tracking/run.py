@@ -151,6 +151,15 @@ class TrackedRun:
                 self._download(name, path)
                 yield name, path
 
+    def abandon(self) -> None:
+        """End a run whose attempt was taken away or never started."""
+        if self.run_id is not None and self._server is not None:
+            with self._tolerantly("abandon"):
+                self._server.post(
+                    "runs/update", {"run_id": self.run_id, "status": "KILLED", "end_time": _now()}
+                )
+        self.close()
+
     def close(self) -> None:
         """Stop the relay and close the connections."""
         self._relay.close()

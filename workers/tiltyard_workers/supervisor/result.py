@@ -1,0 +1,72 @@
+"""What the end of a job's process means: the result that is reported, with a sentence for a person."""
+
+import errno
+import signal
+from dataclasses import dataclass
+
+from tiltyard.wire import JobState, Reason
+from tiltyard_workers.fences.process import Ended
+from tiltyard_workers.gateway import Refused
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """How an attempt ended, as it will be reported."""
+
+    state: JobState
+    reason: Reason | None = None
+    message: str | None = None
+    exit_code: int | None = None
+    signal: str | None = None
+
+
+CANCELLED = Result(
+    state=JobState.cancelled, reason=Reason.cancel_requested, message="A caller asked for it to end."
+)
+
+
+def timed_out(seconds: float) -> Result:
+    """The job ran longer than it may."""
+    message = f"It ran longer than its time-out of {seconds:g} s and was ended."
+    return Result(state=JobState.failed, reason=Reason.timed_out, message=message)
+
+
+def judge(ended: Ended) -> Result:
+    """What a job's own end means."""
+    match ended:
+        case Ended(exit_code=0):
+            return Result(state=JobState.succeeded)
+        case Ended(exit_code=int(code)) if code > 128 and code - 128 in signal.valid_signals():
+            # A shell tells so of a command of its own that a signal ended.
+            return _by_signal(code - 128, exit_code=code)
+        case Ended(exit_code=int(code)):
+            said = {
+                126: "The command could not be started (exit code 126): is it executable?",
+                127: "The command was not found (exit code 127): is it in the archive, or installed in this image?",
+            }.get(code, f"The entry point exited with code {code}.")
+            return Result(state=JobState.failed, reason=Reason.exit_code, message=said, exit_code=code)
+        case Ended(signal=int(number)):
+            return _by_signal(number)
+    message = "Its processes were ended from outside, and how they ended is not known."
+    return Result(state=JobState.failed, reason=Reason.signal, message=message)
+
+
+def _by_signal(number: int, exit_code: int | None = None) -> Result:
+    name = signal.Signals(number).name
+    message = f"The entry point was ended by {name}."
+    if number == signal.SIGKILL:
+        message += " Nobody here sent it: the host may have run out of memory."
+    return Result(
+        state=JobState.failed, reason=Reason.signal, message=message, signal=name, exit_code=exit_code
+    )
+
+
+def start_failed(error: Exception) -> Result:
+    """The worker could not start the job; another attempt may."""
+    if isinstance(error, Refused) and error.code == "cancelled":
+        return CANCELLED
+    said = str(error)
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        said = "the worker's disk is full"
+    message = f"The worker could not start it: {said}."
+    return Result(state=JobState.failed, reason=Reason.start_failed, message=message)
