@@ -1,0 +1,157 @@
+"""Whatever fence holds, a job ends whole, tells how, and outlives nobody."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.servers import wait_for
+from tiltyard_workers.fences.fence import BUBBLEWRAP, SUBREAPER, Fence, choose_fence, works
+from tiltyard_workers.fences.process import Ended, FencedProcess
+
+KINDS = [BUBBLEWRAP, Fence(name="unshare", how="root"), Fence(name="unshare", how="user"), SUBREAPER]
+HERE = [fence for fence in KINDS if works(fence)]
+NAMESPACED = [fence for fence in HERE if fence is not SUBREAPER]
+
+
+def label(fence: Fence) -> str:
+    return f"{fence.name}-{fence.how}".rstrip("-")
+
+
+@pytest.fixture(params=HERE, ids=label)
+def fence(request: pytest.FixtureRequest) -> Fence:
+    return request.param
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A worker's scratch folder with a job's own folder in it, and another's beside."""
+    (tmp_path / "scratch" / "mine").mkdir(parents=True)
+    (tmp_path / "scratch" / "other").mkdir()
+    (tmp_path / "scratch" / "other" / "secret").write_text("secret")
+    return tmp_path / "scratch" / "mine"
+
+
+def start(fence: Fence, folder: Path, command: str, **environment: str) -> FencedProcess:
+    return FencedProcess(
+        fence,
+        command,
+        environment={"PATH": os.environ["PATH"]} | environment,
+        visible=[folder],
+        work=folder,
+        hidden=[folder.parent],
+    )
+
+
+def run(fence: Fence, folder: Path, command: str, **environment: str) -> tuple[Ended, str]:
+    process = start(fence, folder, command, **environment)
+    text = process.outputs["stdout"].read().decode()
+    for pipe in process.outputs.values():
+        pipe.close()
+    return process.wait(), text
+
+
+def running(mark: str) -> int:
+    return (
+        subprocess.run(
+            ["pgrep", "-fc", f"sleep {mark}"], capture_output=True, check=False, text=True
+        ).stdout.strip()
+        != "0"
+    )
+
+
+def test_the_strongest_fence_that_works_is_chosen() -> None:
+    assert choose_fence() == HERE[0]
+    with pytest.raises(ValueError, match="does not work"):
+        choose_fence("moat")
+
+
+@pytest.mark.parametrize(
+    ("command", "ended"),
+    [
+        ("exit 0", Ended(exit_code=0)),
+        ("exit 7", Ended(exit_code=7)),
+        ("kill -SEGV $$", Ended(signal=11)),
+        ("no-such-command", Ended(exit_code=127)),
+    ],
+)
+def test_how_a_job_ended_is_told(fence: Fence, folder: Path, command: str, ended: Ended) -> None:
+    assert run(fence, folder, command)[0] == ended
+
+
+def test_a_job_finds_in_its_environment_what_it_is_given_and_nothing_else(fence: Fence, folder: Path) -> None:
+    os.environ["TILTYARD_WORKER_TOKEN"] = "tyw_not-for-jobs"
+    try:
+        _, text = run(fence, folder, "env -0", GIVEN='it\'s "quoted"\nand long')
+    finally:
+        del os.environ["TILTYARD_WORKER_TOKEN"]
+    found = dict(line.split("=", 1) for line in text.split("\0") if line)
+    assert found["GIVEN"] == 'it\'s "quoted"\nand long'
+    assert set(found) <= {"GIVEN", "PATH", "PWD", "OLDPWD", "SHLVL", "_"}
+
+
+def test_what_left_the_jobs_session_ends_with_it(fence: Fence, folder: Path) -> None:
+    ended, _ = run(fence, folder, "setsid sleep 98761 & setsid setsid sleep 98761 & exit 3")
+    assert ended == Ended(exit_code=3)
+    assert not running("98761")
+
+
+def test_a_job_can_be_asked_to_end(fence: Fence, folder: Path) -> None:
+    process = start(fence, folder, "trap 'echo asked; exit 5' TERM; echo up; sleep 98762 & wait")
+    assert process.outputs["stdout"].readline() == b"up\n"
+    process.ask_to_end()
+    assert process.outputs["stdout"].readline() == b"asked\n"
+    assert process.wait() == Ended(exit_code=5)
+    for pipe in process.outputs.values():
+        pipe.close()
+
+
+def test_a_job_that_will_not_end_is_ended_with_all_it_started(fence: Fence, folder: Path) -> None:
+    process = start(fence, folder, "trap '' TERM; setsid sleep 98763 & echo up; while :; do sleep 0.1; done")
+    assert process.outputs["stdout"].readline() == b"up\n"
+    process.ask_to_end()
+    process.end()
+    assert process.wait() == Ended()
+    assert not running("98763")
+    for pipe in process.outputs.values():
+        pipe.close()
+
+
+def test_nothing_of_a_job_outlives_a_supervisor_that_was_killed(fence: Fence, folder: Path) -> None:
+    holder = f"""
+import json, sys, time
+from pathlib import Path
+from tiltyard_workers.fences.fence import Fence
+from tiltyard_workers.fences.process import FencedProcess
+fence = Fence(**json.loads(sys.argv[1]))
+folder = Path(sys.argv[2])
+FencedProcess(fence, "setsid sleep 98764 & sleep 98764", environment={{"PATH": {os.environ["PATH"]!r}}},
+              visible=[folder], work=folder, hidden=[folder.parent])
+time.sleep(600)
+"""
+    described = json.dumps({"name": fence.name, "how": fence.how})
+    supervisor = subprocess.Popen([sys.executable, "-c", holder, described, str(folder)])
+    try:
+        wait_for(lambda: running("98764"), seconds=20)
+    finally:
+        supervisor.kill()
+        supervisor.wait()
+    wait_for(lambda: not running("98764"), seconds=5)
+
+
+@pytest.mark.skipif(not NAMESPACED, reason="namespaces are refused on this host")
+@pytest.mark.parametrize("fence", NAMESPACED, ids=label)
+def test_behind_a_namespace_a_job_sees_neither_others_nor_their_folders(fence: Fence, folder: Path) -> None:
+    _, text = run(
+        fence,
+        folder,
+        "touch mine.txt; ls ..; cat ../other/secret; ls /proc | grep -c '^[0-9]'; grep CapEff /proc/self/status",
+    )
+    listed, processes, capabilities = text.splitlines()
+    assert listed == "mine"
+    assert int(processes) < 12
+    assert capabilities.split()[-1] == "0" * 16
+    assert (folder / "mine.txt").exists()

@@ -1,0 +1,160 @@
+"""An attempt's events reach the gateway once, in order, whatever the network does; and nothing delays the lease."""
+
+import json
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from tests.servers import wait_for
+from tiltyard.wire import Claim, EntryPoint, EventKind
+from tiltyard_workers.gateway import Gateway
+from tiltyard_workers.supervisor import outbox as outboxes
+from tiltyard_workers.supervisor.outbox import Outbox
+
+
+class Reports(ThreadingHTTPServer):
+    """A gateway that takes reports, and can be told to answer otherwise."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        self.reports: list[dict[str, Any]] = []
+        self.answers: list[tuple[int, dict[str, Any]]] = []
+        self.cancel = False
+        here = self
+
+        class Answer(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                status, said = here.answers.pop(0) if here.answers else (200, None)
+                if status == 200:
+                    here.reports.append(body)
+                    said = {"cancel": here.cancel, "lease_seconds": 60}
+                text = json.dumps(said).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *_: Any) -> None: ...
+
+        super().__init__(("127.0.0.1", 0), Answer)
+        Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def events(self) -> list[dict[str, Any]]:
+        """What was told, each event once by its number."""
+        numbered: dict[int, dict[str, Any]] = {
+            number: event
+            for report in self.reports
+            for number, event in enumerate(report["events"], start=report["first"])
+        }
+        assert list(numbered) == list(range(len(numbered))), "the numbers are dense"
+        return list(numbered.values())
+
+
+@pytest.fixture
+def reports() -> Iterator[Reports]:
+    server = Reports()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def heard() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def outbox(reports: Reports, heard: list[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Outbox]:
+    monkeypatch.setattr(outboxes, "BATCH_SECONDS", 0.05)
+    monkeypatch.setattr(outboxes, "CANCEL_SECONDS", 0.2)
+    claim = Claim(
+        job="a" * 20, epoch=1, attempt=1, max_attempts=3, token="t", experiment="x", archive="b" * 64, archive_size=1,
+        project="", entry_point=EntryPoint(name="main", command="x"), parameters={}, command="x", queue="cpu",
+        lease_seconds=60, renew_seconds=15,
+    )  # fmt: skip
+    gateway = Gateway(reports.url, "t")
+    one = Outbox(
+        gateway,
+        claim,
+        on_cancel=lambda: heard.append("cancel"),
+        on_superseded=lambda: heard.append("superseded"),
+    )
+    one.start()
+    yield one
+    one.close()
+    gateway.close()
+
+
+def say(outbox: Outbox, text: str) -> None:
+    outbox.add(EventKind.log, stream="stdout", text=text)
+
+
+def test_what_is_told_arrives_once_and_in_order(outbox: Outbox, reports: Reports) -> None:
+    for number in range(100):
+        outbox.add(EventKind.metric, name="loss", value=number, step=number)
+    wait_for(lambda: len(reports.events()) == 100)
+    assert [event["data"]["value"] for event in reports.events()] == list(range(100))
+
+
+def test_a_report_that_failed_is_sent_again_under_the_same_number(outbox: Outbox, reports: Reports) -> None:
+    away = {"code": "database_unavailable", "detail": "away"}
+    reports.answers = [(503, away)] * 3
+    for number in range(5):
+        outbox.add(EventKind.metric, name="loss", value=number, step=number)
+    wait_for(lambda: len(reports.events()) == 5)
+
+
+def test_what_one_stream_prints_within_a_batch_is_one_event(outbox: Outbox, reports: Reports) -> None:
+    for number in range(50):
+        say(outbox, f"line {number}\n")
+    wait_for(lambda: "line 49" in "".join(event["data"]["text"] for event in reports.events()))
+    assert "".join(event["data"]["text"] for event in reports.events()) == "".join(
+        f"line {n}\n" for n in range(50)
+    )
+    assert len(reports.events()) < 10
+
+
+def test_the_lease_is_renewed_while_nothing_happens(outbox: Outbox, reports: Reports) -> None:
+    wait_for(lambda: len(reports.reports) >= 3)
+    assert reports.events() == []
+
+
+def test_a_flood_of_text_delays_no_report_and_is_refused_above_a_limit(
+    outbox: Outbox, reports: Reports
+) -> None:
+    said = 0
+    while outbox.has_room():
+        say(outbox, "x" * 16_000)
+        said += 16_000
+    assert said < outboxes.MOST_WAITING_BYTES * 3
+    before = len(reports.reports)
+    wait_for(lambda: len(reports.reports) > before + 3, seconds=5)
+    assert all(len(json.dumps(report)) < 200_000 for report in reports.reports)
+
+
+def test_a_cancel_is_told_once(outbox: Outbox, reports: Reports, heard: list[str]) -> None:
+    reports.cancel = True
+    wait_for(lambda: len(reports.reports) >= 4)
+    assert heard == ["cancel"]
+
+
+def test_an_attempt_that_lost_its_job_hears_it_and_says_no_more(
+    outbox: Outbox, reports: Reports, heard: list[str]
+) -> None:
+    reports.answers = [(409, {"code": "attempt_superseded", "detail": "gone"})]
+    wait_for(lambda: heard == ["superseded"])
+    silent = len(reports.reports)
+    say(outbox, "to nobody\n")
+    first, left = outbox.close()
+    assert (len(reports.reports), first, len(left)) == (silent, 0, 1)
