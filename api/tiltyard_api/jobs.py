@@ -41,7 +41,7 @@ async def submit_job(
     async with here.database.transaction() as session:
         before = await submitted_before(session, key, digest) if key else None
         if before is None:
-            accepted = await checked(session, asked)
+            accepted = await checked(session, here.catalogue, asked)
             made = await submit(session, new_job(asked, accepted, key, digest))
         else:
             made = before if isinstance(before, KeyReused) else (before, False)
@@ -60,7 +60,7 @@ async def submit_job(
 async def validate_job(asked: JobSubmission, here: Here, _user: User) -> Validation:
     """Check a submission as submitting would, and say what would run."""
     async with here.database.transaction() as session:
-        accepted = await checked(session, asked)
+        accepted = await checked(session, here.catalogue, asked)
         queue = await get_queue(session, asked.queue, lost_after=here.settings.worker_lost_after)
     warnings = []
     if queue is not None and queue.paused:

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from tiltyard_api.catalogue import Catalogue
 from tiltyard_api.checkup import Checkup
 from tiltyard_api.guests import Guests
 from tiltyard_api.reading import Reader
@@ -48,6 +49,7 @@ class Parts:
     checkup: Checkup
     guests: Guests
     reader: Reader
+    catalogue: Catalogue = field(default_factory=Catalogue)
     spool: Path
     """Where uploads wait until they are whole and checked."""
     inspections: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))

@@ -6,21 +6,20 @@ from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tiltyard.wire import ExperimentDraft, JobSubmission, ProblemItem
+from tiltyard_api.catalogue import Catalogue
 from tiltyard_api.problems import invalid
 from tiltyard_orchestrator.domain.submission import Accepted, check
-from tiltyard_orchestrator.storage.archives import get_archive
-from tiltyard_orchestrator.storage.queues import queue_names
 from tiltyard_orchestrator.storage.submit import NewJob
 
 
-async def checked(session: AsyncSession, asked: JobSubmission) -> Accepted:
+async def checked(session: AsyncSession, catalogue: Catalogue, asked: JobSubmission) -> Accepted:
     """Check a submission against what is stored.
 
     Raises:
         Refused: with everything that is wrong.
     """
-    archive = await get_archive(session, asked.archive)
-    accepted = check(asked, archive, await queue_names(session))
+    archive = await catalogue.archive(session, asked.archive)
+    accepted = check(asked, archive, sorted(await catalogue.queues(session, asked.queue)))
     problems = [*_experiment_problems(asked.experiment), *(accepted if isinstance(accepted, list) else ())]
     if problems or isinstance(accepted, list):
         raise invalid(problems)

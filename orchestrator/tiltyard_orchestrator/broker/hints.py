@@ -66,9 +66,10 @@ class Hints:
         """Listen and send, on two threads; called on the event loop that the readers live on."""
         self._loop = asyncio.get_running_loop()
         for work in (self._listen, self._send):
-            threading.Thread(
-                target=self._keep, args=(work,), name=f"hints{work.__name__}", daemon=True
-            ).start()
+            name = f"hints{work.__name__}"
+            thread = threading.Thread(target=self._keep, args=(work,), name=name, daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
     def stop(self) -> None:
         """Stop both threads; blocks for about a second."""

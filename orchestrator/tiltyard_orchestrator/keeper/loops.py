@@ -23,6 +23,8 @@ from tiltyard_orchestrator.storage.workers import forget_workers
 log = structlog.get_logger(__name__)
 
 BATCH = 200
+CROWD_SECONDS = 0.05
+"""The least time between two looks for due jobs."""
 TIDY_EVERY_SECONDS = 3600.0
 
 
@@ -46,6 +48,7 @@ class Keeper:
         self._timing = timing
         self._patience = Patience(lease_seconds=timing.lease_seconds, look_seconds=timing.expire_every)
         self._woken = asyncio.Event()
+        self._looked_at = float("-inf")
         self.pulse = Pulse()
 
     def wake(self) -> None:
@@ -81,6 +84,10 @@ class Keeper:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._timing.dispatch_every):
                 await self._woken.wait()
+        # Of submits in a crowd, each would have a look of its own; the first one never waits.
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(max(0.0, self._looked_at + CROWD_SECONDS - loop.time()))
+        self._looked_at = loop.time()
         self._woken.clear()
 
     async def _dispatch_all(self) -> None:

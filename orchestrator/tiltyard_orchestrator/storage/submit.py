@@ -2,11 +2,14 @@
 
 import secrets
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert
+from sqlalchemy import func, insert, literal, select
+from sqlalchemy.dialects.postgresql import JSONB, Insert
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.dml import ReturningInsert
 from sqlmodel import col
 
 from tiltyard.wire.events import EventKind
@@ -64,27 +67,51 @@ async def submit(session: AsyncSession, new: NewJob) -> tuple[Job, bool] | KeyRe
         The job, and whether it is new: the same key with the same request gives the job that is there.
     """
     experiment_id = await ensure_experiment(session, new.experiment)
-    inserted = await session.scalar(_insert(new, experiment_id))
-    if inserted is None:
+    written = (await session.execute(_write(new, experiment_id))).one_or_none()
+    if written is None:
         assert new.idempotency_key is not None, "only an idempotency key can conflict"
         before = await submitted_before(session, new.idempotency_key, new.request_digest or "")
         assert before is not None, "the key that conflicted is committed"
         return before if isinstance(before, KeyReused) else (before, False)
-    await session.execute(
-        insert(EventRow).values(
-            job_id=inserted,
-            seq=0,
-            kind=EventKind.state.value,
-            attempt=0,
-            data={"state": JobState.queued.value},
-        )
+    job, created_at = written
+    return _as_job(new, job, created_at), True
+
+
+def _as_job(new: NewJob, job: str, created_at: datetime) -> Job:
+    return Job(
+        id=job,
+        experiment=new.experiment,
+        archive=new.archive,
+        entry_point=new.entry_point,
+        parameters=new.parameters,
+        queue=new.queue,
+        state=JobState.queued,
+        attempt=0,
+        max_attempts=new.max_attempts,
+        timeout=new.timeout,
+        description=new.description,
+        tags=list(new.tags),
+        created_at=created_at,
+        seq=0,
     )
-    job = await get_job(session, inserted)
-    assert job is not None, "it was written above"
-    return job, True
 
 
-def _insert(new: NewJob, experiment_id: str) -> Any:
+def _write(new: NewJob, experiment_id: str) -> ReturningInsert[str, datetime]:
+    """The row and its event in one statement; it writes neither when the idempotency key is known."""
+    row = _insert(new, experiment_id).returning(col(JobRow.id), col(JobRow.created_at)).cte("row")
+    kind, attempt = literal(EventKind.state.value), literal(0)
+    data = literal({"state": JobState.queued.value}, JSONB)
+    return (
+        insert(EventRow)
+        .from_select(
+            ["job_id", "seq", "at", "kind", "attempt", "data"],
+            select(row.c.id, literal(0), row.c.created_at, kind, attempt, data),
+        )
+        .returning(col(EventRow.job_id), col(EventRow.at))
+    )
+
+
+def _insert(new: NewJob, experiment_id: str) -> Insert:
     return (
         upsert(JobRow)
         .values(
@@ -109,5 +136,4 @@ def _insert(new: NewJob, experiment_id: str) -> Any:
             dispatch_at=func.now(),
         )
         .on_conflict_do_nothing(index_elements=[col(JobRow.idempotency_key)])
-        .returning(col(JobRow.id))
     )
