@@ -64,8 +64,8 @@ def serve(settings: Settings) -> int:
         timeout_keep_alive=30,
     )
     server = _Server(config, app)
-    with listening:
-        asyncio.run(server.serve(sockets=[listening]))
+    with listening, asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(server.serve(sockets=[listening]))
     return 0 if server.started else 1
 
 
