@@ -51,6 +51,6 @@ def make_celery(broker_url: str, queue: str) -> Celery:
 
 def _transport_options(broker_url: str) -> dict[str, object]:
     if broker_url.startswith("redis"):
-        # Longer than jobs run: this transport would deliver the message again beside its running job.
-        return {"visibility_timeout": 30 * DAY_SECONDS, "socket_keepalive": True}
+        # A job that runs longer is rung for again beside itself, and that only a claim starts one makes it harmless.
+        return {"visibility_timeout": DAY_SECONDS, "socket_keepalive": True}
     return {"confirm_publish": True}

@@ -1,63 +1,103 @@
 """`tiltyard worker`: a worker of one queue as a process.
 
-The first SIGTERM lets the running job end and takes nothing new; the second hands the job back and stops at once.
+The first SIGTERM lets the running job end and takes nothing new; the second, or SIGQUIT, hands the job back and stops.
 """
 
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from signal import SIGQUIT
 from typing import Annotated, NoReturn
 
 import typer
 from pydantic import ValidationError
 
 from tiltyard_workers.fences.fence import Fence, choose_fence
+from tiltyard_workers.fences.strays import close_to_jobs
 from tiltyard_workers.gateway import Away, Gateway, Refused
+from tiltyard_workers.parent import end_with_parent
 from tiltyard_workers.presence import Presence
 from tiltyard_workers.settings import WorkerSettings
 from tiltyard_workers.supervisor.scratch import clear_dead_workers
 
+BROKERS = ("amqp://", "amqps://", "redis://", "rediss://")
+
 
 def worker(
-    queue: Annotated[str, typer.Option(help="The queue to serve, named after this worker's image.")],
+    queue: Annotated[
+        list[str], typer.Option(help="The queue to serve, one, named after this worker's image.")
+    ],
     url: Annotated[str | None, typer.Option(help="The gateway; TILTYARD_URL where it is not set.")] = None,
     scratch: Annotated[
         Path | None, typer.Option(help="Where jobs run; TILTYARD_SCRATCH where it is not set.")
     ] = None,
     image: Annotated[str | None, typer.Option(help="The container image that this worker runs in.")] = None,
+    name: Annotated[
+        str, typer.Option(help="What it is called; its host, queue and process id if not set.")
+    ] = "",
     fence: Annotated[
         str, typer.Option(help="bubblewrap, unshare or subreaper; the strongest where not set.")
     ] = "",
+    exit_with_parent: Annotated[
+        bool, typer.Option("--exit-with-parent", help="Hand the job back and stop when the launcher ends.")
+    ] = False,
 ) -> None:
     """Run jobs of one queue. Needs TILTYARD_WORKER_TOKEN and TILTYARD_BROKER_URL, and knows no database."""
-    given = {
-        name: value
-        for name, value in (("url", url), ("scratch", scratch), ("image", image))
-        if value is not None
-    }
-    settings = _settings(given)
+    if exit_with_parent:
+        end_with_parent(SIGQUIT)
+    close_to_jobs()
+    served = _only(queue)
+    given = (("url", url), ("scratch", scratch), ("image", image))
+    settings = _settings({key: value for key, value in given if value is not None})
     chosen = _fence(fence)
-    settings.scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
-    clear_dead_workers(settings.scratch)
+    _prepare(settings.scratch)
     gateway = Gateway(settings.url, settings.worker_token.get_secret_value())
     presence = Presence(
-        gateway, queue=queue, image=settings.image, fence=chosen.name, every=settings.heartbeat_seconds
+        gateway,
+        queue=served,
+        image=settings.image,
+        fence=chosen.name,
+        every=settings.heartbeat_seconds,
+        name=name,
     )
     _introduce(presence, settings)
-    typer.echo(f"worker {presence.id} serves {queue} behind {chosen.name} for {settings.url}", err=True)
+    typer.echo(f"worker {presence.id} serves {served} behind {chosen.name} for {settings.url}", err=True)
     from tiltyard_workers.host import host  # noqa: PLC0415 - Celery is imported when everything else is right
 
-    raise typer.Exit(host(settings, queue=queue, fence=chosen, presence=presence))
+    try:
+        code = host(settings, queue=served, fence=chosen, presence=presence)
+    except BlockingIOError:
+        _stop(f"a worker called {presence.id} runs here already; give this one another --name")
+    raise typer.Exit(code)
+
+
+def _only(queues: list[str]) -> str:
+    if len(queues) != 1 or any(separator in queues[0] for separator in ", "):
+        _stop("a worker serves one queue: start one worker for each", code=2)
+    return queues[0]
 
 
 def _settings(given: Mapping[str, object]) -> WorkerSettings:
     try:
-        return WorkerSettings(**given)  # type: ignore[arg-type]  # the rest comes from the environment
+        settings = WorkerSettings(**given)  # type: ignore[arg-type]  # the rest comes from the environment
     except ValidationError as error:
-        names = [f"TILTYARD_{'_'.join(map(str, problem['loc']))}".upper() for problem in error.errors()]
-        _stop(
-            f"set {' and '.join(names)}; `tiltyard token create --role worker` makes a worker's token", code=2
-        )
+        missing = [_variable(problem) for problem in error.errors() if problem["type"] == "missing"]
+        if missing:
+            advice = "`tiltyard token create --role worker` makes a worker's token"
+            _stop(f"set {' and '.join(missing)}; {advice}", code=2)
+        wrong = error.errors()[0]
+        _stop(f"{_variable(wrong)}: {wrong['msg']}", code=2)
+    if not settings.broker_url.get_secret_value().startswith(BROKERS):
+        _stop(f"TILTYARD_BROKER_URL begins with {', '.join(BROKERS)}", code=2)
+    if not settings.url.startswith(("http://", "https://")):
+        _stop(f"the gateway's address begins with http:// or https://, not {settings.url!r}", code=2)
+    return settings
+
+
+def _variable(problem: Mapping[str, object]) -> str:
+    place = problem["loc"]
+    assert isinstance(place, tuple)
+    return f"TILTYARD_{'_'.join(map(str, place))}".upper()
 
 
 def _fence(wanted: str) -> Fence:
@@ -65,6 +105,14 @@ def _fence(wanted: str) -> Fence:
         return choose_fence(wanted)
     except ValueError as error:
         _stop(f"{error}; `tiltyard doctor` says which does", code=2)
+
+
+def _prepare(scratch: Path) -> None:
+    try:
+        scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+        clear_dead_workers(scratch)
+    except OSError as error:
+        _stop(f"it cannot write to {scratch}: {error.strerror}; set TILTYARD_SCRATCH to a folder of its own")
 
 
 def _introduce(presence: Presence, settings: WorkerSettings) -> None:

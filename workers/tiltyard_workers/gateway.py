@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from typing import IO, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -18,6 +17,11 @@ from tiltyard.wire import (
     Worker,
     WorkerHeartbeat,
 )
+from tiltyard.wire.model import WireModel
+
+Answer = TypeVar("Answer", bound=WireModel)
+RELEASE_SECONDS = 2.0
+"""A worker that is to stop now does not wait longer for it."""
 
 
 class Superseded(Exception):
@@ -60,34 +64,38 @@ class Gateway:
 
     def heartbeat(self, worker: str, said: WorkerHeartbeat) -> Worker:
         """Say what this worker does."""
-        return Worker.model_validate(self._send("PUT", f"workers/{quote(worker)}", self._token, said))
+        return self._send("PUT", f"workers/{quote(worker)}", self._token, said, Worker)
 
     def claim(self, job: str, asked: ClaimRequest) -> Claim:
         """Ask for a job."""
-        return Claim.model_validate(self._send("POST", f"jobs/{quote(job)}/claim", self._token, asked))
+        return self._send("POST", f"jobs/{quote(job)}/claim", self._token, asked, Claim)
 
     def report(self, claim: Claim, news: Report) -> ReportAnswer:
         """Send news of an attempt, and renew its lease."""
-        return ReportAnswer.model_validate(self._send("POST", f"{_attempt(claim)}/report", claim.token, news))
+        return self._send("POST", f"{_attempt(claim)}/report", claim.token, news, ReportAnswer)
 
     def finish(self, claim: Claim, result: Finish) -> FinishAnswer:
         """Send an attempt's result."""
-        return FinishAnswer.model_validate(
-            self._send("POST", f"{_attempt(claim)}/finish", claim.token, result)
-        )
+        return self._send("POST", f"{_attempt(claim)}/finish", claim.token, result, FinishAnswer)
 
     def release(self, claim: Claim) -> None:
         """Hand a job back."""
-        self._send("POST", f"{_attempt(claim)}/release", claim.token, None)
+        with _translated():
+            answer = self._http.post(
+                f"{_attempt(claim)}/release", headers=_bearer(claim.token), timeout=RELEASE_SECONDS
+            )
+        _checked(answer)
 
-    def put_artifact(self, claim: Claim, path: str, source: Path, *, sha256: str, media_type: str) -> None:
-        """Store a file of an attempt."""
+    def put_artifact(
+        self, claim: Claim, path: str, content: IO[bytes], *, size: int, sha256: str, media_type: str
+    ) -> None:
+        """Store a file of an attempt, as it was when it was measured."""
         url = f"{_attempt(claim)}/artifacts/{quote(path)}"
-        headers = {"X-Content-SHA256": sha256, "Content-Type": media_type}
-        with source.open("rb") as content, _translated():
+        headers = {"X-Content-SHA256": sha256, "Content-Type": media_type, "Content-Length": str(size)}
+        with _translated():
             answer = self._http.put(
                 url,
-                content=content,
+                content=_exactly(content, size),
                 headers=headers | _bearer(claim.token),
                 timeout=httpx.Timeout(60, connect=5),
             )
@@ -107,13 +115,27 @@ class Gateway:
                 _checked(answer)
             yield answer.iter_bytes()
 
-    def _send(self, method: str, url: str, token: str, body: Any) -> Any:
+    def _send(self, method: str, url: str, token: str, body: WireModel, kind: type[Answer]) -> Answer:
         headers = _bearer(token) | {"Content-Type": "application/json"}
-        content = body.model_dump_json() if body is not None else None
         with _translated():
-            answer = self._http.request(method, url, content=content, headers=headers)
+            answer = self._http.request(method, url, content=body.model_dump_json(), headers=headers)
         _checked(answer)
-        return answer.json() if answer.content else None
+        try:
+            return kind.model_validate_json(answer.content)
+        except ValueError as error:
+            # A proxy's page, or a gateway of another version: not an answer, and perhaps one the next time.
+            raise Away(f"it answered {answer.status_code} with something else than it should") from error
+
+
+def _exactly(content: IO[bytes], size: int) -> Iterator[bytes]:
+    content.seek(0)
+    left = size
+    while left:
+        chunk = content.read(min(left, 1 << 16))
+        if not chunk:
+            raise Refused(422, "digest_mismatch", "it became shorter while it was read")
+        left -= len(chunk)
+        yield chunk
 
 
 def _attempt(claim: Claim) -> str:
@@ -128,7 +150,7 @@ def _bearer(token: str) -> dict[str, str]:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except httpx.TransportError as error:
+    except (httpx.HTTPError, httpx.StreamError) as error:
         raise Away(f"the gateway did not answer: {error or type(error).__name__}") from error
 
 

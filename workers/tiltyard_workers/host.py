@@ -6,6 +6,8 @@ import signal
 import sys
 import threading
 import warnings
+from contextlib import suppress
+from queue import SimpleQueue
 from types import FrameType
 from typing import Any
 
@@ -15,17 +17,22 @@ from celery import Celery, signals
 from tiltyard.wire import ClaimRequest, WorkerState
 from tiltyard_workers.broker import RUN_TASK, make_celery
 from tiltyard_workers.fences.fence import Fence
-from tiltyard_workers.gateway import Away, Gateway, Refused
+from tiltyard_workers.fences.strays import adopt_strays, end_strays
+from tiltyard_workers.gateway import Away, Gateway, Refused, Superseded
 from tiltyard_workers.parent import end_with_parent
 from tiltyard_workers.presence import Presence
 from tiltyard_workers.settings import WorkerSettings
 from tiltyard_workers.supervisor.attempt import Attempt
-from tiltyard_workers.supervisor.scratch import clear_leftovers
+from tiltyard_workers.supervisor.scratch import clear_leftovers, hold
 
 log = structlog.get_logger(__name__)
 
 HAND_BACK = signal.SIGUSR2
 """What the pool's process is sent when its job is to be handed back."""
+HAND_BACK_SECONDS = 3.5
+"""How long handing a job back takes at most; then its processes end with the supervisor."""
+LEAVE_SECONDS = 8.0
+"""How long this process outlives being told to stop at once."""
 
 
 def host(settings: WorkerSettings, *, queue: str, fence: Fence, presence: Presence) -> int:
@@ -33,6 +40,9 @@ def host(settings: WorkerSettings, *, queue: str, fence: Fence, presence: Presen
 
     Returns:
         The exit code.
+
+    Raises:
+        BlockingIOError: a worker of this name runs here already.
     """
     _log_as_lines()
     # Jobs run behind a fence; that this process may be root is what the fence is put up with.
@@ -41,12 +51,13 @@ def host(settings: WorkerSettings, *, queue: str, fence: Fence, presence: Presen
     seat = _Seat(settings, queue, fence, presence)
     app.task(name=RUN_TASK, ignore_result=True)(seat.run)
     signals.worker_process_init.connect(seat.sit_down, weak=False)
-    signals.worker_ready.connect(lambda sender, **_: _second_term_hands_back(sender, presence), weak=False)
-    presence.keep_saying()
-    try:
-        return _serve(app)
-    finally:
-        presence.stop()
+    signals.worker_ready.connect(lambda sender, **_: stop_as_told(sender, presence), weak=False)
+    with hold(settings.scratch / presence.id):
+        presence.keep_saying()
+        try:
+            return _serve(app)
+        finally:
+            presence.stop()
 
 
 def _serve(app: Celery) -> int:
@@ -67,25 +78,28 @@ class _Seat:
     """The pool's process: it claims what it is told of, and runs one attempt at a time."""
 
     def __init__(self, settings: WorkerSettings, queue: str, fence: Fence, presence: Presence) -> None:
-        self._settings = settings
+        own = settings.scratch / presence.id
+        hide = f"{settings.scratch.resolve()}:{settings.hide}"
+        self._settings = settings.model_copy(update={"scratch": own, "hide": hide})
         self._queue = queue
         self._fence = fence
         self._presence = presence
         self._attempt: Attempt | None = None
         self._stopping = threading.Event()
+        self._leaving: SimpleQueue[Attempt] = SimpleQueue()
 
     def sit_down(self, **_: Any) -> None:
         """Make ready, in the pool's process, right after it was forked."""
         end_with_parent()
+        adopt_strays()
         self._presence.current.set(None)
         # A connection is not shared with the parent.
         self._gateway = Gateway(self._settings.url, self._settings.worker_token.get_secret_value())
-        everyones = self._settings.scratch
-        own = everyones / self._presence.id
-        clear_leftovers(own)
-        hide = f"{everyones.resolve()}:{self._settings.hide}"
-        self._mine = self._settings.model_copy(update={"scratch": own, "hide": hide})
+        clear_leftovers(self._settings.scratch)
         signal.signal(HAND_BACK, self._hand_back)
+        # It reaches this process when a whole group is told to stop: the parent decides what that means.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        threading.Thread(target=self._leave_in_time, name="leaving", daemon=True).start()
 
     def run(self, job: str) -> None:
         """Claim a job and run it. Whatever happens, Celery hears that the message is done with."""
@@ -93,12 +107,12 @@ class _Seat:
             return
         try:
             claim = self._gateway.claim(job, ClaimRequest(worker=self._presence.id, queue=self._queue))
-        except (Refused, Away) as why:
+        except (Refused, Superseded, Away) as why:
             log.info("not_claimed", job=job, why=str(why))
             return
         self._presence.current.set(job)
         try:
-            self._attempt = Attempt(claim, self._gateway, self._mine, self._fence)
+            self._attempt = Attempt(claim, self._gateway, self._settings, self._fence)
             if self._stopping.is_set():
                 self._attempt.hand_back()
             self._attempt.run()
@@ -107,28 +121,46 @@ class _Seat:
             log.exception("attempt_broke", job=job)
         finally:
             self._attempt = None
+            end_strays()
             self._presence.current.set(None)
 
     def _hand_back(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping.set()
         if self._attempt is not None:
             self._attempt.hand_back()
+            self._leaving.put(self._attempt)
+
+    def _leave_in_time(self) -> None:
+        """Go at the latest when handing back took too long: an upload or a gateway that hangs holds nobody up."""
+        attempt = self._leaving.get()
+        if not attempt.over.wait(HAND_BACK_SECONDS):
+            attempt.release()
+            os._exit(1)
 
 
-def _second_term_hands_back(consumer: Any, presence: Presence) -> None:
+def stop_as_told(consumer: Any, presence: Presence) -> None:
+    """Have SIGTERM and SIGINT drain this worker, and the second of them, or SIGQUIT, hand its job back."""
     drain = signal.getsignal(signal.SIGTERM)
 
-    def on_term(number: int, frame: FrameType | None) -> None:
-        if presence.state is None:
+    def hand_back() -> None:
+        leave = threading.Timer(LEAVE_SECONDS, os._exit, [1])
+        leave.daemon = True
+        leave.start()
+        for process in consumer.pool._pool._pool:  # noqa: SLF001 - billiard tells its processes in no other way
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, HAND_BACK)
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        again = presence.state is not None
+        if not again:
             presence.state = WorkerState.draining
             if callable(drain):
-                drain(number, frame)
-            return
-        for process in consumer.pool._pool._pool:  # noqa: SLF001 - billiard tells its processes in no other way
-            os.kill(process.pid, HAND_BACK)
+                drain(signal.SIGTERM, frame)
+        if again or number == signal.SIGQUIT:
+            hand_back()
 
-    signal.signal(signal.SIGTERM, on_term)
-    signal.signal(signal.SIGINT, on_term)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, on_signal)
 
 
 def _log_as_lines() -> None:

@@ -12,18 +12,22 @@ LINUX = sys.platform.startswith("linux")
 LOOK_SECONDS = 1.0
 
 
-def end_with_parent() -> None:
-    """Have this process end when its parent does, however that ends: by the kernel's hand, or where it has none by ours."""
+def end_with_parent(number: int = signal.SIGKILL) -> None:
+    """Have this process get a signal when its parent ends, however that ends: by the kernel, or where it cannot by us.
+
+    Args:
+        number: the signal.
+    """
     parent = os.getppid()
     if LINUX:
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
         if os.getppid() != parent:
-            os._exit(1)
+            os.kill(os.getpid(), number)
         return
 
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(LOOK_SECONDS)
-        os._exit(1)
+        os.kill(os.getpid(), number)
 
     threading.Thread(target=watch, name="parent", daemon=True).start()

@@ -2,20 +2,21 @@
 
 import mmap
 import os
-import platform
+import re
 import socket
 import threading
-from collections.abc import Sequence
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
+
+import structlog
 
 from tiltyard.wire import WorkerHeartbeat, WorkerState
 from tiltyard_workers.gateway import Away, Gateway, Refused
+from tiltyard_workers.versions import versions
 
-PACKAGES = (
-    "tiltyard", "numpy", "scikit-learn", "adversarial-robustness-toolbox", "mlflow", "prefect", "torch", "tensorflow",
-)  # fmt: skip
+log = structlog.get_logger(__name__)
+
 LOOK_SECONDS = 0.25
+LAST_WORD_SECONDS = 2.0
 _BYTES = 64
 
 
@@ -43,10 +44,14 @@ class Presence:
         image: the image that it runs in.
         fence: the name of its fence.
         every: seconds between two heartbeats when nothing changes.
+        name: what it is called; its host, queue and process id where that is empty.
     """
 
-    def __init__(self, gateway: Gateway, *, queue: str, image: str, fence: str, every: float) -> None:
-        self.id = f"{socket.gethostname()}.{queue}.{os.getpid()}"
+    def __init__(
+        self, gateway: Gateway, *, queue: str, image: str, fence: str, every: float, name: str = ""
+    ) -> None:
+        said = name or f"{socket.gethostname()}.{queue}.{os.getpid()}"
+        self.id = re.sub(r"[^A-Za-z0-9._:@-]", "-", said)[:200]
         self.current = CurrentJob()
         self.state: WorkerState | None = None
         """`draining` or `stopped` once it is; else the current job says."""
@@ -55,8 +60,9 @@ class Presence:
         self._image = image
         self._fence = fence
         self._every = every
-        self._versions = {"python": platform.python_version(), **versions(PACKAGES)}
+        self._versions = versions()
         self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._keep_saying, name="presence", daemon=True)
 
     def say(self) -> None:
         """Tell how it is now.
@@ -81,11 +87,12 @@ class Presence:
 
     def keep_saying(self) -> None:
         """Tell every few seconds and at each change, until the process ends."""
-        threading.Thread(target=self._keep_saying, name="presence", daemon=True).start()
+        self._thread.start()
 
     def stop(self) -> None:
         """Say a last word."""
         self._stopped.set()
+        self._thread.join(LAST_WORD_SECONDS)
         self.state = WorkerState.stopped
         self.current.set(None)
         with suppress(Away, Refused):
@@ -98,16 +105,11 @@ class Presence:
             silent += LOOK_SECONDS
             now = (self.state, self.current.get())
             if now != said or silent >= self._every:
-                with suppress(Away, Refused):
-                    self.say()
-                    said = now
                 silent = 0.0
-
-
-def versions(packages: Sequence[str]) -> dict[str, str]:
-    """The installed versions of packages; what is not installed is left out."""
-    found = {}
-    for package in packages:
-        with suppress(PackageNotFoundError):
-            found[package] = version(package)
-    return found
+                try:
+                    self.say()
+                except Away:
+                    continue
+                except Refused as refused:
+                    log.warning("heartbeat_refused", error=str(refused))
+                said = now

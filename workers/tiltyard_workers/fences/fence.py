@@ -1,15 +1,19 @@
 """What keeps a job's processes in, and which of the three kinds holds on this host.
 
-- `bubblewrap`: namespaces for processes, mounts and IPC; the host's files are read-only but for the job's own folder.
-- `unshare`: the same namespaces without bubblewrap; the worker's own folders are hidden, the rest is as it is on the host.
+- `bubblewrap` and `unshare`: namespaces for processes, mounts and IPC. The job sees no process but its own; the host's
+  files are read-only but for its own folder and a /tmp of its own; the worker's folders and the usual places of secrets
+  look empty. On a kernel before 5.12, `unshare` cannot make the host's files read-only. Not hidden: the network is the
+  host's, and what else this user can read on the host can be read.
 - `subreaper`: no namespace. Everything that descends from the job dies with it and with its supervisor, also what left its
-  session; but it runs as the worker's own user, and what that user can read it can read.
+  session; but it runs as the worker's own user, sees every process, reads and writes what that user can, and may signal
+  the worker. Only the environment and the memory of the worker are closed to it, on Linux.
 
-In each, the warden is what a killed supervisor's job ends by. The network is the host's.
+In each, the job has no capability and cannot gain one, and the warden is what a killed supervisor's job ends by.
 """
 
-import json
 import os
+import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -18,12 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tiltyard_workers.fences.view import View
+
 WARDEN = Path(__file__).with_name("warden.py")
 _NAMESPACES = ("--pid", "--fork", "--kill-child=SIGKILL", "--mount", "--mount-proc", "--ipc")
-_UNSHARE = {
-    "root": ("unshare", *_NAMESPACES),
-    "user": ("unshare", "--user", "--map-root-user", *_NAMESPACES),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,44 +39,62 @@ class Fence:
     @property
     def hides(self) -> str:
         """What a job cannot see or touch, in a sentence."""
-        match self.name:
-            case "bubblewrap":
-                return "other processes, the worker's folders and secrets; it writes to its own folder alone"
-            case "unshare":
-                return (
-                    "other processes, the worker's folders and secrets; it may write what this user may write"
-                )
-            case _:
-                return "nothing that this user can read: give jobs a host or a container of their own"
+        if self.name == "subreaper":
+            return "nothing that this user can read, but the worker's own environment and memory"
+        writes = "" if self.name == "unshare" and not _read_only() else "; it writes to its own folder alone"
+        return f"other processes, the worker's folders, the usual places of secrets{writes}"
 
-    def command(
-        self, specification: dict[str, Any], *, visible: Sequence[Path], hidden: Sequence[Path]
-    ) -> list[str]:
-        """The command that starts the warden behind this fence."""
-        there, kept = [str(path) for path in hidden if path.is_dir()], [str(path) for path in visible]
+    @property
+    def shows(self) -> str:
+        """What a job can see that it need not, in a sentence."""
+        match self.name:
+            case "subreaper":
+                return "all files, processes and the network of this user: give jobs a host or a container of their own"
+            case "unshare" if not _read_only():
+                return "the network and this user's other files, which it may write: this kernel is older than 5.12"
+            case _:
+                return "the network, and to read, this user's other files"
+
+    def command(self, view: View) -> tuple[list[str], dict[str, Any]]:
+        """The command that starts the warden behind this fence, and what is added to the warden's specification."""
         warden = [sys.executable, "-I", "-S", str(WARDEN)]
         match self.name:
             case "bubblewrap":
-                return [*_bubblewrap(there, kept), *warden, json.dumps(specification | {"subreaper": True})]
+                return [*_bubblewrap(view.specification()), *warden], {}
             case "unshare":
-                inside = {"hide": there, "keep": kept, "drop": True}
-                return [*_UNSHARE[self.how], *warden, json.dumps(specification | inside)]
+                return [*_unshare(self.how), *warden], {"view": view.specification()}
             case _:
-                return [*warden, json.dumps(specification | {"subreaper": True})]
+                return warden, {}
 
 
-def _bubblewrap(hidden: Sequence[str], visible: Sequence[str]) -> list[str]:
-    binds = [part for path in visible for part in ("--bind", path, path)]
-    masks = [part for path in hidden for part in ("--tmpfs", path)]
+def _unshare(how: str) -> list[str]:
+    user = ["--user", "--map-root-user"] if how == "user" else []
+    return [shutil.which("unshare") or "unshare", *user, *_NAMESPACES]
+
+
+def _bubblewrap(view: dict[str, Any]) -> list[str]:
+    masks = [
+        part
+        for path in view["hidden"]
+        for part in (("--tmpfs", path) if Path(path).is_dir() else ("--ro-bind", "/dev/null", path))
+    ]
     return [
-        "bwrap", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent", "--new-session",
-        "--ro-bind", "/", "/", "--dev-bind", "/dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", *masks,  # noqa: S108 - it is the mount's place
-        *binds, "--cap-drop", "ALL", "--",
+        shutil.which("bwrap") or "bwrap",
+        "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent", "--new-session",
+        "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc",
+        *(part for path in view["devices"] for part in ("--dev-bind", path, path)),
+        *(part for place, source in view["temporary"].items() for part in ("--bind", source, place)),
+        *masks,
+        *(part for path in view["needed"] for part in ("--ro-bind", path, path)),
+        *(part for path in view["own"] for part in ("--bind", path, path)),
+        "--cap-drop", "ALL", "--",
     ]  # fmt: skip
 
 
 BUBBLEWRAP = Fence(name="bubblewrap")
 SUBREAPER = Fence(name="subreaper")
+KINDS = (BUBBLEWRAP, Fence(name="unshare", how="root"), Fence(name="unshare", how="user"), SUBREAPER)
+"""The strongest first."""
 
 
 def choose_fence(wanted: str = "") -> Fence:
@@ -83,15 +103,11 @@ def choose_fence(wanted: str = "") -> Fence:
     Raises:
         ValueError: the wanted one does not work here.
     """
-    for fence in (
-        BUBBLEWRAP,
-        Fence(name="unshare", how="root"),
-        Fence(name="unshare", how="user"),
-        SUBREAPER,
-    ):
+    for fence in KINDS:
         if wanted in {"", fence.name} and works(fence):
             return fence
-    raise ValueError(f"the fence {wanted!r} does not work on this host")
+    kinds = "there are bubblewrap, unshare and subreaper"
+    raise ValueError(f"the fence {wanted!r} does not work on this host: {kinds}")
 
 
 def works(fence: Fence) -> bool:
@@ -100,16 +116,26 @@ def works(fence: Fence) -> bool:
         case Fence(name="bubblewrap"):
             if shutil.which("bwrap") is None:
                 return False
-            probe = [*_bubblewrap([], []), "/bin/sh", "-c", "exit 0"]
+            empty: dict[str, Any] = {"hidden": [], "devices": [], "temporary": {}, "needed": [], "own": []}
+            return _succeeds([*_bubblewrap(empty), "/bin/sh", "-c", "exit 0"])
         case Fence(name="unshare", how="root") if os.geteuid() != 0:
             return False
         case Fence(name="unshare", how=how):
             if shutil.which("unshare") is None:
                 return False
-            probe = [*_UNSHARE[how], "/bin/sh", "-c", "mount -t tmpfs tmpfs /mnt && exit 0"]
+            return _succeeds([*_unshare(how), "/bin/sh", "-c", "mount -t tmpfs tmpfs /mnt && exit 0"])
         case _:
             return True
+
+
+def _succeeds(command: Sequence[str]) -> bool:
     try:
-        return subprocess.run(probe, capture_output=True, timeout=10, check=False).returncode == 0
+        return subprocess.run(command, capture_output=True, timeout=10, check=False).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False
+
+
+def _read_only() -> bool:
+    """Whether this kernel can make all mounts read-only at once."""
+    numbers = re.match(r"(\d+)\.(\d+)", platform.release())
+    return numbers is not None and (int(numbers[1]), int(numbers[2])) >= (5, 12)

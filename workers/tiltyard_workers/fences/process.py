@@ -3,13 +3,18 @@
 import json
 import os
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from tiltyard_workers.fences.fence import Fence
+from tiltyard_workers.fences.view import View
+
+_WARDENS_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+"""Nothing of the worker's: a job may find a way to read it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +34,11 @@ class FencedProcess:
         environment: everything the job finds in its environment.
         visible: the job's own folders, the only ones of the worker's that it sees.
         work: the folder where the command runs.
-        hidden: folders that it must not see.
+        hidden: folders and files that it must not see.
+        temporary: the folder of its own that it finds as /tmp.
+
+    Raises:
+        OSError: it cannot be started.
     """
 
     def __init__(
@@ -41,7 +50,9 @@ class FencedProcess:
         visible: Sequence[Path],
         work: Path,
         hidden: Sequence[Path],
+        temporary: Path | None = None,
     ) -> None:
+        view = View(own=visible, temporary=temporary, hidden=hidden)
         life_read, self._life = os.pipe()
         self._told, told_write = os.pipe()
         specification = {
@@ -52,14 +63,7 @@ class FencedProcess:
             "folder": str(work),
         }
         try:
-            self._process = subprocess.Popen(
-                fence.command(specification, visible=visible, hidden=hidden),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                pass_fds=(life_read, told_write),
-                start_new_session=True,
-            )
+            self._process = _started(fence, view, specification, (life_read, told_write))
         except OSError:
             os.close(self._life)
             os.close(self._told)
@@ -82,9 +86,9 @@ class FencedProcess:
 
     def end(self) -> None:
         """End everything of the job at once."""
-        if self._life >= 0:
-            os.close(self._life)
-            self._life = -1
+        life, self._life = self._life, -1
+        if life >= 0:
+            os.close(life)
 
     def wait(self) -> Ended:
         """Wait until nothing is left of the job."""
@@ -97,3 +101,22 @@ class FencedProcess:
         except ValueError:
             return Ended()
         return Ended(exit_code=status.get("exit"), signal=status.get("signal"))
+
+
+def _started(
+    fence: Fence, view: View, specification: dict[str, Any], pipes: tuple[int, int]
+) -> "subprocess.Popen[bytes]":
+    command, more = fence.command(view)
+    # Not as an argument: those are short, and everybody on the host can read them.
+    with tempfile.TemporaryFile() as script:
+        script.write(json.dumps(specification | more).encode())
+        script.seek(0)
+        return subprocess.Popen(
+            command,
+            stdin=script,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=_WARDENS_ENVIRONMENT,
+            pass_fds=pipes,
+            start_new_session=True,
+        )

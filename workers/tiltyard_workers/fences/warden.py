@@ -4,7 +4,7 @@ It is run as a file, by an isolated interpreter, with the standard library alone
 where there is one, else as a child subreaper. It lives by a pipe: a `T` on it asks the job to end, and its end, which is
 also what a supervisor leaves that was killed, ends everything at once. How the job ended goes out on a second pipe.
 
-    python -I -S warden.py SPECIFICATION-AS-JSON
+    python -I -S warden.py < SPECIFICATION-AS-JSON
 """
 
 import contextlib
@@ -13,19 +13,18 @@ import json
 import os
 import select
 import signal
+import subprocess
 import sys
 import time
 from typing import Any
 
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = (
-    1,
-    4,
-    24,
-    36,
-    38,
-)
+PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 4, 24, 36, 38
 MS_NOSUID, MS_NODEV, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 4096, 16384, 1 << 18
+MOUNT_SETATTR, AT_FDCWD, AT_RECURSIVE, READ_ONLY = 442, -100, 0x8000, 1
 LINUX = sys.platform.startswith("linux")
+DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+PREFERRED_VICTIM = 500
+"""Of 1000: when memory runs out, the kernel is to end the job and not the worker."""
 
 
 def prctl(option: int, value: int) -> bool:
@@ -36,26 +35,87 @@ def prctl(option: int, value: int) -> bool:
 def mount(source: "str | None", target: str, kind: "str | None", flags: int, data: str = "") -> None:
     """Mount, or raise OSError."""
     libc = ctypes.CDLL(None, use_errno=True)
-    encoded = [text.encode() if text is not None else None for text in (source, target, kind, data)]
+    encoded = [os.fsencode(text) if text is not None else None for text in (source, target, kind, data)]
     if libc.mount(encoded[0], encoded[1], encoded[2], flags, encoded[3]) != 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), target)
 
 
-def hide(folders: "list[str]", keep: "list[str]") -> None:
-    """Lay an empty file system over each folder, and put what the job may see back into its place."""
+def protect(target: str, *, read_only: bool) -> None:
+    """Make everything mounted at and below a place read-only, or one mount writable; kernels before 5.12 cannot."""
+    attributes = (ctypes.c_uint64 * 4)(READ_ONLY if read_only else 0, 0 if read_only else READ_ONLY, 0, 0)
+    flags = AT_RECURSIVE if read_only else 0
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.syscall(MOUNT_SETATTR, AT_FDCWD, os.fsencode(target), flags, ctypes.byref(attributes), 32) != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), target)
+
+
+def lay_out(view: "dict[str, Any]") -> None:
+    """Show the job the host's files read-only, without the hidden ones, and its own folders in their places."""
     mount(None, "/", None, MS_REC | MS_PRIVATE)
-    kept = [(path, os.open(path, os.O_PATH)) for path in keep]
-    for folder in folders:
-        if os.path.isdir(folder):
-            mount("tmpfs", folder, "tmpfs", MS_NOSUID | MS_NODEV, "size=1m,mode=755")
-    for path, descriptor in kept:
+    wanted = [*view["own"], *view["needed"], *view["temporary"].values()]
+    opened = {path: os.open(path, os.O_PATH) for path in wanted}
+    devices = {name: os.open(name, os.O_PATH) for name in view["devices"]}
+    protected = True
+    try:
+        protect("/", read_only=True)
+    except OSError:
+        protected = False
+
+    def bind(source: str, target: str, *, writable: bool) -> None:
+        mount(f"/proc/self/fd/{opened[source]}", target, None, MS_BIND)
+        if writable and protected:
+            protect(target, read_only=False)
+
+    for target, source in view["temporary"].items():
+        bind(source, target, writable=True)
+    for path in view["hidden"]:
+        conceal(path)
+    for path in view["needed"]:
         os.makedirs(path, exist_ok=True)
-        mount(f"/proc/self/fd/{descriptor}", path, None, MS_BIND)
+        bind(path, path, writable=False)
+    for path in view["own"]:
+        os.makedirs(path, exist_ok=True)
+        bind(path, path, writable=True)
+    make_devices(devices)
+    for descriptor in opened.values():
         os.close(descriptor)
+
+
+def conceal(path: str) -> None:
+    """Lay an empty folder over a folder, and nothing over a file."""
+    if os.path.isdir(path):
+        mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, "size=1m,mode=755")
+    elif os.path.exists(path):
+        mount("/dev/null", path, None, MS_BIND)
+
+
+def make_devices(more: "dict[str, int]") -> None:
+    """A /dev of harmless devices, and of those that computing needs."""
+    plain = {f"/dev/{name}": os.open(f"/dev/{name}", os.O_PATH) for name in DEVICES}
+    mount("tmpfs", "/dev", "tmpfs", MS_NOSUID, "size=1m,mode=755")
+    for path, descriptor in {**plain, **more}.items():
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        source = f"/proc/self/fd/{descriptor}"
+        if os.path.isdir(source):
+            os.mkdir(path)
+        else:
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
+        mount(source, path, None, MS_BIND | MS_REC)
+        os.close(descriptor)
+    for name, target in {"fd": "", "stdin": "/0", "stdout": "/1", "stderr": "/2"}.items():
+        os.symlink(f"/proc/self/fd{target}", f"/dev/{name}")
+    os.mkdir("/dev/shm")  # noqa: S108 - it is the mount's place
+    mount("tmpfs", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")  # noqa: S108
+    with contextlib.suppress(OSError):
+        os.mkdir("/dev/pts")
+        mount("devpts", "/dev/pts", "devpts", MS_NOSUID, "newinstance,ptmxmode=0666,mode=620")
+        os.symlink("pts/ptmx", "/dev/ptmx")
 
 
 def drop_privileges() -> None:
     """Give up every capability for good: inside the fence, root is nobody in particular."""
+    if not LINUX:
+        return
     prctl(PR_SET_NO_NEW_PRIVS, 1)
     for capability in range(64):
         prctl(PR_CAPBSET_DROP, capability)
@@ -71,8 +131,7 @@ def start(specification: "dict[str, Any]") -> int:
     try:
         os.setsid()
         os.chdir(specification["folder"])
-        if specification.get("drop"):
-            drop_privileges()
+        drop_privileges()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGPIPE, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         os.execve("/bin/sh", ["sh", "-c", specification["command"]], specification["environment"])
@@ -81,31 +140,40 @@ def start(specification: "dict[str, Any]") -> int:
         os._exit(126)
 
 
-def descendants() -> "list[int]":
-    """Everything that descends from this process, nearest first."""
-    parents = {}
-    for name in os.listdir("/proc") if os.path.isdir("/proc/self") else ():
+def parents() -> "dict[int, int]":
+    """The parent of every process here."""
+    if not os.path.isdir("/proc/self"):
+        listed = subprocess.run(["/bin/ps", "-A", "-o", "pid=,ppid="], capture_output=True, check=False)
+        return {int(pid): int(parent) for pid, parent in map(bytes.split, listed.stdout.splitlines())}
+    found = {}
+    for name in os.listdir("/proc"):
         if name.isdigit():
             with (
                 contextlib.suppress(OSError, ValueError, IndexError),
                 open(f"/proc/{name}/stat", "rb") as stat,
             ):
-                parents[int(name)] = int(stat.read().rpartition(b")")[2].split()[1])
-    found = [os.getpid()]
+                found[int(name)] = int(stat.read().rpartition(b")")[2].split()[1])
+    return found
+
+
+def descendants(*roots: int) -> "list[int]":
+    """Everything that descends from processes, nearest first."""
+    known, found = parents(), list(roots)
     for process in found:
-        found += [child for child, parent in parents.items() if parent == process]
-    return found[1:]
+        found += [child for child, parent in known.items() if parent == process and child not in found]
+    return found[len(roots) :]
 
 
-def end_everything(job: int) -> None:
+def end_everything(job: int, seen: "set[int]") -> None:
     """Kill all that is left of the job, until nothing is."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError):
             os.killpg(job, signal.SIGKILL)
-        for process in descendants():
+        for process in {*descendants(os.getpid(), *seen), *seen}:
             with contextlib.suppress(OSError):
                 os.kill(process, signal.SIGKILL)
+        seen.clear()
         try:
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
@@ -114,8 +182,11 @@ def end_everything(job: int) -> None:
         time.sleep(0.01)
 
 
-def watch(job: int, life: int) -> "int | None":
-    """Wait until the job ends, or its supervisor asks or is gone. Returns the job's wait status, or None."""
+def watch(job: int, life: int, seen: "set[int]") -> "int | None":
+    """Wait until the job ends, or its supervisor asks or is gone. Returns the job's wait status, or None.
+
+    Where orphans are not given to us, those that descend from the job are noted in `seen` while they still do.
+    """
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_write, False)
     signal.set_wakeup_fd(wake_write)
@@ -129,6 +200,8 @@ def watch(job: int, life: int) -> "int | None":
                 if not process:
                     break
         ready, _, _ = select.select([life, wake_read], [], [], 1)
+        if not LINUX:
+            seen |= set(descendants(os.getpid(), *seen))
         if wake_read in ready:
             os.read(wake_read, 4096)
         if life in ready:
@@ -139,27 +212,39 @@ def watch(job: int, life: int) -> "int | None":
                 os.killpg(job, signal.SIGTERM)
 
 
-def main() -> None:
-    """Run one job."""
-    specification = json.loads(sys.argv[1])
-    life, told = specification["life"], specification["told"]
+def make_ready(specification: "dict[str, Any]") -> None:
+    """Become what the fence needs here before the job is there."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    for descriptor in (specification["life"], specification["told"]):
+        os.set_inheritable(descriptor, False)
     prctl(PR_SET_DUMPABLE, 0)
-    if specification.get("hide"):
-        hide(specification["hide"], specification["keep"])
-    if specification.get("subreaper"):
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
+        score.write(str(PREFERRED_VICTIM))
+    if specification.get("view"):
+        lay_out(specification["view"])
+    if os.getpid() != 1:
         prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def main() -> None:
+    """Run one job."""
+    specification = json.loads(sys.stdin.buffer.read())
+    make_ready(specification)
     job = start(specification)
-    for descriptor in (0, 1, 2):
+    for descriptor in (1, 2):
         os.close(descriptor)
-    status = watch(job, life)
-    end_everything(job)
+    seen: set[int] = set()
+    status = watch(job, specification["life"], seen)
+    end_everything(job, seen)
     if status is not None:
         ended = (
             {"signal": os.WTERMSIG(status)} if os.WIFSIGNALED(status) else {"exit": os.WEXITSTATUS(status)}
         )
-        os.write(told, json.dumps(ended).encode())
+        os.write(specification["told"], json.dumps(ended).encode())
 
 
 if __name__ == "__main__":

@@ -1,61 +1,133 @@
-"""The files that an attempt leaves: read without following links out of its folder, hashed, and stored one by one."""
+"""The files that an attempt leaves: opened without following links out of its folder, hashed, and stored one by one."""
 
 import hashlib
 import mimetypes
 import os
 import stat
-import time
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from tiltyard.wire import Claim
-from tiltyard_workers.gateway import Away, Gateway
+from tiltyard_workers.gateway import Away, Gateway, Refused
 
 MOST_FILES = 2_000
 MOST_BYTES = 8 << 30
 PATIENCE_SECONDS = 3600.0
 """How long one file is offered to a gateway that is away; the lease is renewed beside it."""
+LONGEST_PAUSE_SECONDS = 15.0
+CHANGES = 3
+"""How often a file that changes while it is sent is begun again."""
+_WAY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-def regular_files(folder: Path) -> Iterator[tuple[str, Path]]:
+class LeftOut(Exception):
+    """A file that is not kept; the message says why."""
+
+
+class Shelf:
+    """Stores an attempt's files, up to a number and a size.
+
+    Args:
+        gateway: where they are stored.
+        claim: the attempt.
+        pause: waits so many seconds, and raises when the attempt is to end meanwhile.
+    """
+
+    def __init__(self, gateway: Gateway, claim: Claim, pause: Callable[[float], None]) -> None:
+        self._gateway = gateway
+        self._claim = claim
+        self._pause = pause
+        self._lock = threading.Lock()
+        self._files = 0
+        self._bytes = 0
+
+    def keep(self, name: str, folder: Path, path: str) -> None:
+        """Store the file at a path below a folder, trying until the gateway has it.
+
+        Raises:
+            LeftOut: it is no file of this folder, there are too many, or the gateway will not have it or is away too long.
+            Superseded: the job is not this attempt's any more.
+        """
+        try:
+            with open_inside(folder, path) as content:
+                self._count(os.fstat(content.fileno()).st_size)
+                self._store(name, content)
+        except Refused as refused:
+            raise LeftOut(str(refused)) from refused
+        except (Away, OSError) as error:
+            raise LeftOut(str(error) or type(error).__name__) from error
+
+    def _count(self, size: int) -> None:
+        with self._lock:
+            if self._files >= MOST_FILES or self._bytes + size > MOST_BYTES:
+                raise LeftOut(f"a job keeps {MOST_FILES} files and {MOST_BYTES >> 30} GiB at most")
+            self._files += 1
+            self._bytes += size
+
+    def _store(self, name: str, content: IO[bytes]) -> None:
+        media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        waited, pause, changed = 0.0, 0.5, 0
+        digest, size = _measured(content)
+        while True:
+            try:
+                self._gateway.put_artifact(
+                    self._claim, name, content, size=size, sha256=digest, media_type=media_type
+                )
+            except Away:
+                if waited > PATIENCE_SECONDS:
+                    raise
+                self._pause(pause)
+                waited, pause = waited + pause, min(pause * 2, LONGEST_PAUSE_SECONDS)
+            except Refused as refused:
+                changed += 1
+                if refused.code != "digest_mismatch" or changed > CHANGES:
+                    raise
+                digest, size = _measured(content)
+            else:
+                return
+
+
+def regular_files(folder: Path) -> Iterator[str]:
     """The regular files below a folder, by their path in it; links and everything else are left out."""
     for root, folders, files in os.walk(folder):
         folders.sort()
         for name in sorted(files):
             path = Path(root, name)
-            if stat.S_ISREG(path.lstat().st_mode):
-                yield path.relative_to(folder).as_posix(), path
+            with suppress(OSError):
+                if stat.S_ISREG(path.lstat().st_mode):
+                    yield path.relative_to(folder).as_posix()
 
 
-def store(gateway: Gateway, claim: Claim, path: str, source: Path) -> None:
-    """Store one file, trying until the gateway has it.
+def open_inside(folder: Path, path: str) -> IO[bytes]:
+    """Open a regular file below a folder, following no link on the way: a script may change what is there meanwhile.
 
     Raises:
-        Superseded: the job is not this attempt's any more.
-        Refused: the gateway will not have it.
-        Away: it did not answer for an hour.
-        OSError: the file cannot be read.
+        LeftOut: it is no regular file, or not in the folder.
     """
-    deadline, pause = time.monotonic() + PATIENCE_SECONDS, 0.5
-    with source.open("rb") as content:
-        digest = hashlib.file_digest(content, "sha256").hexdigest()
-    media_type = mimetypes.guess_type(path)[0] or "application/octet-stream"
-    while True:
-        try:
-            gateway.put_artifact(claim, path, source, sha256=digest, media_type=media_type)
-        except Away:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(pause)
-            pause = min(pause * 2, 15.0)
-        else:
-            return
-
-
-def inside(folder: Path, name: str) -> Path | None:
-    """A path that a script named, if it is a regular file inside its folder, links resolved."""
+    parts = Path(path).parts
+    if not parts or ".." in parts or Path(path).is_absolute() or "\0" in path:
+        raise LeftOut("it is not in the job's folder")
+    place = os.open(folder, _WAY)
     try:
-        path = (folder / name).resolve(strict=True)
-    except (OSError, RuntimeError, ValueError):
-        return None
-    return path if path.is_file() and path.is_relative_to(folder.resolve()) else None
+        for part in parts[:-1]:
+            place, before = os.open(part, _WAY, dir_fd=place), place
+            os.close(before)
+        descriptor = os.open(parts[-1], _FILE, dir_fd=place)
+    except OSError as error:
+        raise LeftOut(f"it cannot be read, or leads out of the job's folder: {error.strerror}") from error
+    finally:
+        os.close(place)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise LeftOut("it is not a regular file")
+    return os.fdopen(descriptor, "rb")
+
+
+def _measured(content: IO[bytes]) -> tuple[str, int]:
+    content.seek(0)
+    digest = hashlib.file_digest(content, "sha256").hexdigest()  # type: ignore[arg-type]  # it is a file
+    return digest, content.tell()

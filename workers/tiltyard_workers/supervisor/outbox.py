@@ -23,7 +23,12 @@ LONGEST_LOG = 16 << 10
 """Characters in one log event."""
 MOST_WAITING_BYTES = 4 << 20
 """Of what waits to be sent while the gateway is away; above it, no log text is taken."""
+MOST_METRICS = 200_000
+"""Of one attempt."""
+MOST_EVENT_BYTES = 16 << 20
+"""Of what waits to be sent; above it, nothing is taken."""
 _OVERHEAD = 100
+_REFUSED_CONTENT = {400, 413, 422}
 
 
 class Outbox:
@@ -56,6 +61,8 @@ class Outbox:
         self._run_id: str | None = None
         self._closing = False
         self._told_cancel = False
+        self._metrics = 0
+        self._left_out = 0
         self._thread = threading.Thread(target=self._keep_reporting, name="outbox", daemon=True)
 
     def start(self) -> None:
@@ -67,11 +74,23 @@ class Outbox:
         with self._lock:
             if kind is EventKind.log and self._merged(data):
                 return
-            size = _OVERHEAD + sum(len(value) for value in data.values() if isinstance(value, str))
-            self._waiting.append((Reported(at=datetime.now(UTC), kind=kind, data=data), size))
-            self._waiting_bytes += size
+            if kind is EventKind.metric:
+                self._metrics += 1
+            if self._waiting_bytes > MOST_EVENT_BYTES or self._metrics > MOST_METRICS:
+                self._left_out += kind is not EventKind.log
+                return
+            self._append(kind, data)
             if self._waiting_bytes >= BATCH_BYTES:
                 self._lock.notify()
+
+    def _append(self, kind: EventKind, data: dict[str, Any]) -> None:
+        size = _OVERHEAD + sum(len(value) for value in data.values() if isinstance(value, str))
+        self._waiting.append((Reported(at=datetime.now(UTC), kind=kind, data=data), size))
+        self._waiting_bytes += size
+
+    def _confess(self, count: int, why: str) -> None:
+        text = f"tiltyard: {count} events are left out: {why}\n"
+        self._append(EventKind.log, {"stream": "stderr", "text": text})
 
     def has_room(self) -> bool:
         """Whether log text is taken now; while the gateway is away or slow, it is not without end."""
@@ -110,7 +129,12 @@ class Outbox:
         with self._lock:
             self._closing = True
             self._lock.notify()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
+        with self._lock:
+            if self._left_out:
+                self._confess(self._left_out, f"an attempt has {MOST_METRICS} metrics at most")
+                self._left_out = 0
         return self._sent, [event for event, _ in self._waiting]
 
     def send_rest(self, first: int, events: list[Reported]) -> tuple[int, list[Reported]]:
@@ -150,7 +174,13 @@ class Outbox:
             except Away:
                 pause = min(pause * 2, 2.0)
                 continue
-            except (Superseded, Refused):
+            except Refused as refused:
+                if refused.status not in _REFUSED_CONTENT or not batch or refused.code == "report_gap":
+                    self._on_superseded()
+                    return
+                self._discard(batch, refused)
+                continue
+            except Superseded:
                 self._on_superseded()
                 return
             last, pause = time.monotonic(), BATCH_SECONDS
@@ -175,6 +205,17 @@ class Outbox:
             self._in_flight = 0
             if news.mlflow_run_id == self._run_id:
                 self._run_id = None
+        self._heed(answer)
+
+    def _discard(self, batch: list[tuple[Reported, int]], why: Refused) -> None:
+        with self._lock:
+            for _, length in batch:
+                self._waiting.popleft()
+                self._waiting_bytes -= length
+            self._in_flight = 0
+            self._confess(len(batch), str(why))
+
+    def _heed(self, answer: ReportAnswer) -> None:
         if answer.cancel and not self._told_cancel:
             self._told_cancel = True
             self._on_cancel()

@@ -6,7 +6,11 @@ from dataclasses import dataclass
 
 from tiltyard.wire import JobState, Reason
 from tiltyard_workers.fences.process import Ended
-from tiltyard_workers.gateway import Refused
+
+_SAID = {
+    126: "The command could not be started (exit code 126): is it executable?",
+    127: "The command was not found (exit code 127): is it in the archive, or installed in this image?",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,40 +35,45 @@ def timed_out(seconds: float) -> Result:
     return Result(state=JobState.failed, reason=Reason.timed_out, message=message)
 
 
-def judge(ended: Ended) -> Result:
-    """What a job's own end means."""
+def judge(ended: Ended, *, out_of_memory: bool = False) -> Result:
+    """What a job's own end means.
+
+    Args:
+        ended: how it ended.
+        out_of_memory: whether the kernel ended a process here meanwhile because memory ran out.
+    """
     match ended:
         case Ended(exit_code=0):
             return Result(state=JobState.succeeded)
         case Ended(exit_code=int(code)) if code > 128 and code - 128 in signal.valid_signals():
             # A shell tells so of a command of its own that a signal ended.
-            return _by_signal(code - 128, exit_code=code)
+            return _by_signal(code - 128, code, out_of_memory=out_of_memory)
         case Ended(exit_code=int(code)):
-            said = {
-                126: "The command could not be started (exit code 126): is it executable?",
-                127: "The command was not found (exit code 127): is it in the archive, or installed in this image?",
-            }.get(code, f"The entry point exited with code {code}.")
-            return Result(state=JobState.failed, reason=Reason.exit_code, message=said, exit_code=code)
+            message = _SAID.get(code, f"The entry point exited with code {code}.")
+            return Result(state=JobState.failed, reason=Reason.exit_code, message=message, exit_code=code)
         case Ended(signal=int(number)):
-            return _by_signal(number)
+            return _by_signal(number, None, out_of_memory=out_of_memory)
     message = "Its processes were ended from outside, and how they ended is not known."
-    return Result(state=JobState.failed, reason=Reason.signal, message=message)
+    reason = Reason.out_of_memory if out_of_memory else Reason.signal
+    return Result(state=JobState.failed, reason=reason, message=message)
 
 
-def _by_signal(number: int, exit_code: int | None = None) -> Result:
-    name = signal.Signals(number).name
-    message = f"The entry point was ended by {name}."
-    if number == signal.SIGKILL:
+def _by_signal(number: int, exit_code: int | None, *, out_of_memory: bool) -> Result:
+    known = number in set(signal.Signals)
+    name = signal.Signals(number).name if known else f"signal {number}"
+    reason, message = Reason.signal, f"The entry point was ended by {name}."
+    if number == signal.SIGKILL and out_of_memory:
+        reason = Reason.out_of_memory
+        message = (
+            "The kernel ended it because memory ran out: let it hold less at once, or use a larger worker."
+        )
+    elif number == signal.SIGKILL:
         message += " Nobody here sent it: the host may have run out of memory."
-    return Result(
-        state=JobState.failed, reason=Reason.signal, message=message, signal=name, exit_code=exit_code
-    )
+    return Result(state=JobState.failed, reason=reason, message=message, signal=name, exit_code=exit_code)
 
 
 def start_failed(error: Exception) -> Result:
     """The worker could not start the job; another attempt may."""
-    if isinstance(error, Refused) and error.code == "cancelled":
-        return CANCELLED
     said = str(error)
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         said = "the worker's disk is full"

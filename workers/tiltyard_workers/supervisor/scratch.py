@@ -1,12 +1,15 @@
 """An attempt's own folder, and the archives that this worker keeps.
 
+SCRATCH is a folder of one worker, held by a lock, so that what a killed one left can be told and removed.
+
 SCRATCH/archives/{sha256}         archives, checked, kept for the next job that needs them
-SCRATCH/jobs/{job}.{epoch}/       everything of one attempt; it is the only folder of ours that the job sees
-    project/                      the unpacked archive
-    home/  tmp/
+SCRATCH/jobs/{job}.{epoch}/       everything of one attempt
+    project/  home/  tmp/         the unpacked archive and two empty folders: all of ours that the job sees
+    mlflow/                       what MLflow was not told yet
 TMPDIR/ty-{job}.{epoch}/run.sock  its socket: a socket's path is short, and SCRATCH may not be
 """
 
+import fcntl
 import hashlib
 import os
 import secrets
@@ -23,6 +26,7 @@ from tiltyard_workers.gateway import Gateway
 
 MOST_ARCHIVES = 32
 """Kept; the oldest leave."""
+_LOCK = ".held"
 
 
 class DamagedArchive(Exception):
@@ -34,6 +38,8 @@ class Folder:
     """The places in an attempt's folder."""
 
     root: Path
+    """Of these places the job sees the others, and not what the supervisor keeps beside them."""
+    project: Path
     work: Path
     """Where the command runs: the folder of the MLproject."""
     home: Path
@@ -66,6 +72,7 @@ def prepare(root: Path, claim: Claim, archive: Path) -> Folder:
     unpack(archive, project)
     folder = Folder(
         root=root,
+        project=project,
         work=project / claim.project,
         home=root / "home",
         tmp=root / "tmp",
@@ -105,19 +112,13 @@ def fetch_archive(gateway: Gateway, scratch: Path, claim: Claim) -> Path:
 
 def remove(folder: Path) -> None:
     """Remove a folder, whatever its owner did to its permissions."""
-
-    def unlock(_function: object, path: str, _error: object) -> None:
-        with suppress(OSError):
-            Path(path).parent.chmod(0o700)
-            if not Path(path).is_symlink():
-                Path(path).chmod(0o700)
-            if Path(path).is_dir() and not Path(path).is_symlink():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                Path(path).unlink()
-
-    if folder.exists():
-        shutil.rmtree(folder, onerror=unlock)
+    for root, folders, _ in os.walk(folder):
+        for name in folders:
+            path = Path(root, name)
+            with suppress(OSError):
+                if not path.is_symlink():
+                    path.chmod(0o700)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def clear_leftovers(scratch: Path) -> None:
@@ -127,22 +128,26 @@ def clear_leftovers(scratch: Path) -> None:
 
 
 def clear_dead_workers(scratch: Path) -> None:
-    """Remove the folders of workers of this host that are no more; a worker's folder ends in its process id."""
-    for folder in scratch.glob("*.*.*"):
-        pid = folder.name.rpartition(".")[2]
-        if pid.isdigit() and not _alive(int(pid)):
+    """Remove the folders of workers that are no more: nobody holds them."""
+    for folder in scratch.iterdir():
+        if not (folder / _LOCK).exists():
+            continue
+        with suppress(BlockingIOError), hold(folder):
             clear_leftovers(folder)
             remove(folder)
 
 
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+@contextmanager
+def hold(folder: Path) -> Iterator[None]:
+    """Make a worker's folder, and hold it as long as this process or one that it forked lives.
+
+    Raises:
+        BlockingIOError: another holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (folder / _LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
 
 
 def _socket_folder(root: Path) -> Path:

