@@ -68,6 +68,7 @@ class Gateway:
         self.workers: dict[str, list[WorkerHeartbeat]] = {}
         self.queues = {"cpu"}
         self.away = threading.Event()
+        self.archives_away = False
         self.lose_answers = 0
         """So many answers are not sent although the call was served."""
         self._lock = threading.RLock()
@@ -129,6 +130,8 @@ class Gateway:
                 case ["POST", "jobs", job, "claim"]:
                     return self._claim(self.jobs[job])
                 case ["GET", "archives", digest, "content"]:
+                    if self.archives_away:
+                        raise Refusal(503, "store_unavailable", "the store is away")
                     if digest not in self.archives:
                         raise Refusal(404, "not_found", f"there is no archive {digest[:12]}")
                     return self.archives[digest]

@@ -177,9 +177,9 @@ class Attempt:
 
     def _gather(self, folder: scratch.Folder) -> None:
         """Store what is in the declared output folder; a link in that folder's place leads nowhere."""
-        name = self._claim.entry_point.outputs or "outputs"
-        outputs = folder.work / name
-        if not outputs.is_dir() or outputs.resolve() != folder.work.resolve() / name:
+        work = folder.work.resolve()
+        outputs = work / (self._claim.entry_point.outputs or "outputs")
+        if not outputs.is_dir() or outputs.resolve() != outputs or not outputs.is_relative_to(work):
             return
         for path in regular_files(outputs):
             self._keep(path, outputs, path)

@@ -32,6 +32,7 @@ class Channel:
 
     def __init__(self, path: Path, tell: Tell) -> None:
         self._tell = tell
+        self._progress = _Newest(lambda data: tell("progress", data))
         self._closed = threading.Event()
         self._open = threading.BoundedSemaphore(MOST_CONNECTIONS)
         self._readers: list[threading.Thread] = []
@@ -39,7 +40,7 @@ class Channel:
         self._listener.bind(str(path))
         path.chmod(0o666)  # behind some fences the job is another user; its folder is closed to all others
         self._listener.listen(16)
-        self._listener.settimeout(0.5)
+        self._listener.settimeout(PROGRESS_SECONDS)
 
     def start(self) -> None:
         """Begin to listen."""
@@ -52,10 +53,12 @@ class Channel:
         self._thread.join(5)
         for reader in self._readers:
             reader.join(5)
+        self._progress.flush()
         self._listener.close()
 
     def _accept(self) -> None:
         while not self._closed.is_set():
+            self._progress.flush_when_due()
             with suppress(TimeoutError):
                 connection, _ = self._listener.accept()
                 if not self._open.acquire(blocking=False):
@@ -66,7 +69,6 @@ class Channel:
                 reader.start()
 
     def _read(self, connection: socket.socket) -> None:
-        waiting, told_at = None, 0.0
         connection.settimeout(PROGRESS_SECONDS)
         lines = _Lines(connection)
         try:
@@ -76,24 +78,49 @@ class Channel:
                 except TimeoutError:
                     if self._closed.is_set():
                         break
-                    line = b""
+                    continue
                 if line is None:
                     break
-                kind, data = _checked(line)
-                if kind == "progress":
-                    waiting = data
-                elif kind:
-                    self._tell(kind, data)
-                if waiting is not None and time.monotonic() - told_at >= PROGRESS_SECONDS:
-                    self._tell("progress", waiting)
-                    waiting, told_at = None, time.monotonic()
+                self._take(line)
         except OSError:
             pass
         finally:
-            if waiting is not None:
-                self._tell("progress", waiting)
             connection.close()
             self._open.release()
+
+    def _take(self, line: bytes) -> None:
+        kind, data = _checked(line)
+        if kind == "progress":
+            self._progress.offer(data)
+        elif kind:
+            self._tell(kind, data)
+
+
+class _Newest:
+    """Tells the newest of what is offered, now and then, from whichever connection it came."""
+
+    def __init__(self, tell: Callable[[dict[str, Any]], None]) -> None:
+        self._tell = tell
+        self._lock = threading.Lock()
+        self._waiting: dict[str, Any] | None = None
+        self._told_at = 0.0
+
+    def offer(self, data: dict[str, Any]) -> None:
+        with self._lock:
+            self._waiting = data
+        self.flush_when_due()
+
+    def flush_when_due(self) -> None:
+        with self._lock:
+            due = time.monotonic() - self._told_at >= PROGRESS_SECONDS
+        if due:
+            self.flush()
+
+    def flush(self) -> None:
+        with self._lock:
+            if self._waiting is not None:
+                self._tell(self._waiting)
+                self._waiting, self._told_at = None, time.monotonic()
 
 
 class _Lines:
