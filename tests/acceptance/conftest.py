@@ -1,6 +1,7 @@
 """Each acceptance test runs twice: on the embedded defaults, and on a site's PostgreSQL, RabbitMQ and S3."""
 
 import asyncio
+import os
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from tests.acceptance.testbed import Testbed, embedded, site
 from tests.conftest import administer
 
 PROBE = Path(__file__).parent / "probe"
+NAPS = f"9{os.getpid():07d}"
+"""How long a probe's grandchild sleeps: a number by which this run knows its own."""
 
 
 @pytest.fixture(scope="session")
@@ -40,4 +43,6 @@ def testbed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 @pytest.fixture
 def probe(tmp_path: Path) -> Path:
     """A copy of the probe, an entry point that shows what a job sees."""
-    return Path(shutil.copytree(PROBE, tmp_path / "probe"))
+    copy = Path(shutil.copytree(PROBE, tmp_path / "probe"))
+    (copy / "sleep.py").write_text((copy / "sleep.py").read_text().replace("987654", NAPS))
+    return copy

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.acceptance.conftest import NAPS
 from tests.acceptance.testbed import Testbed
 from tests.servers import wait_for
 from tiltyard import Client
@@ -75,6 +76,18 @@ def test_a_job_sees_what_it_is_told_and_no_secret(testbed: Testbed, probe: Path,
     assert {"MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"} <= set(seen)
     assert not any("TOKEN" in name or "DATABASE" in name or "BROKER" in name for name in seen)
     assert not any(testbed.token in value or "amqp:" in value or "redis:" in value for value in seen.values())
+
+
+def test_a_job_finds_no_secret_in_any_process_that_it_can_see(
+    testbed: Testbed, probe: Path, tmp_path: Path
+) -> None:
+    job = submitted(testbed, str(probe), "-x", "probes", "-e", "snoop", "--wait")
+    testbed.run("artifacts", "get", job, "seen", "-o", str(tmp_path / "seen"))
+    seen = (tmp_path / "seen").read_bytes()
+    assert job.encode() in seen, "it sees itself"
+    assert not any(
+        secret in seen for secret in (b"TOKEN", b"tyw_", b"ty_", b"amqp://", b"redis://", b"postgresql")
+    )
 
 
 @pytest.mark.parametrize(
@@ -171,7 +184,13 @@ def test_a_zip_with_the_project_in_a_folder_goes_through_curl_alone(
 
     api = f"{testbed.url}/api/v1"
     stored = curl("--data-binary", f"@{archive}", "-H", "Content-Type: application/zip", f"{api}/archives")
-    assert {entry["name"] for entry in stored["entry_points"]} == {"main", "sleep", "tracked", "flood"}
+    assert {entry["name"] for entry in stored["entry_points"]} == {
+        "main",
+        "sleep",
+        "tracked",
+        "snoop",
+        "flood",
+    }
     asked = {"experiment": "curl", "archive": stored["sha256"], "parameters": {"n": 2}, "queue": "cpu"}
     job = curl("-H", "Content-Type: application/json", "-d", json.dumps(asked), f"{api}/jobs")
     seq, frames = -1, []
@@ -198,11 +217,11 @@ def test_a_job_goes_through_the_python_client(testbed: Testbed, probe: Path, tmp
 
 
 def sleepers() -> int:
-    """How many grandchildren of probes are alive, wherever they hide."""
+    """How many grandchildren of this run's probes are alive, wherever they hide."""
     count = 0
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            count += b"987654" in (folder / "cmdline").read_bytes()
+            count += NAPS.encode() in (folder / "cmdline").read_bytes()
         except OSError:
             continue
     return count

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from tiltyard.profile import profile_path
 from tiltyard_orchestrator.embedded.broker import find_broker, write_configuration
 from tiltyard_orchestrator.embedded.data import DataFolder, Secrets, Unusable
 from tiltyard_orchestrator.embedded.part import Guardian, Part, Say
@@ -158,7 +159,7 @@ class Testbed:
             "TILTYARD_BROKER_URL": self._broker_url,
             **self._tracked,
             "TILTYARD_SCRATCH": str(self._data.scratch),
-            "TILTYARD_HIDE": str(self._data.root),
+            "TILTYARD_HIDE": f"{self._data.root}:{profile_path().parent}",
         }
         name = f"worker-{number + 1}"
 
