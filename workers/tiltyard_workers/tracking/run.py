@@ -60,9 +60,8 @@ class TrackedRun:
         self._artifact_uri = ""
         self._metrics: list[dict[str, Any]] = []
         self._started = _now()
-        self._relay = Relay(
-            self._server, root / "mlflow", self._described(secrets.token_hex(16)), self._create
-        )
+        self._description = self._described(secrets.token_hex(16))
+        self._relay = Relay(self._server, root / "mlflow", self._description, self._create)
 
     @classmethod
     def begin(cls, settings: WorkerSettings, claim: Claim, root: Path) -> "TrackedRun":
@@ -179,6 +178,7 @@ class TrackedRun:
         info = made["run"]["info"]
         self._artifact_uri = str(info["artifact_uri"])
         run_id = str(info["run_id"])
+        self._description["info"].update(info)
         with self._tolerantly("parameters"):
             params = [{"key": name, "value": _text(value)} for name, value in self._claim.parameters.items()]
             for start in range(0, len(params), 100):

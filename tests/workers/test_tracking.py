@@ -1,0 +1,99 @@
+"""A script that uses MLflow as it always did, in a job, with an MLflow that is not there."""
+
+import socket
+import sys
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from tests.servers import free_port
+from tests.workers.conftest import Run, Running
+from tiltyard_workers.tracking import run as runs
+from tiltyard_workers.tracking.door import Answer, Door
+
+SCRIPT = """\
+import mlflow, pathlib
+mlflow.set_experiment("its own name")
+with mlflow.start_run() as run:
+    mlflow.log_param("eps", 0.1)
+    mlflow.log_params({"a": 1, "b": "two"})
+    for step in range(20):
+        mlflow.log_metric("loss", 1 / (step + 1), step=step)
+    mlflow.log_metrics({"x": 1.0, "y": float("nan")})
+    mlflow.set_tag("by", "a script")
+    pathlib.Path("report.txt").write_text("a report")
+    mlflow.log_artifact("report.txt", "reports")
+    mlflow.log_text("said", "said.txt")
+print("status", mlflow.get_run(run.info.run_id).info.run_id)
+"""
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "CATCH_UP_SECONDS", 0.0)
+    monkeypatch.setattr(runs, "LATER_SECONDS", 0.0)
+    monkeypatch.setattr(runs, "LATER_PAUSE_SECONDS", 0.0)
+
+
+def test_an_unmodified_script_runs_without_mlflow_and_its_files_are_kept(run: Run) -> None:
+    away = {"mlflow_url": f"http://127.0.0.1:{free_port()}"}
+    job = run(f"{sys.executable} script.py", {"script.py": SCRIPT}, changed=away)
+    assert job.state == "succeeded", job.log()
+    assert job.artifacts == {"mlflow/reports/report.txt": b"a report", "mlflow/said.txt": b"said"}
+    assert "MLflow is away" in job.log("stderr")
+
+
+def test_a_script_runs_where_no_mlflow_is_configured(run: Run) -> None:
+    job = run(f"{sys.executable} script.py", {"script.py": SCRIPT})
+    assert job.state == "succeeded", job.log()
+    assert "mlflow/said.txt" in job.artifacts
+    assert "MLflow is away" not in job.log("stderr")
+
+
+def test_a_job_writes_nothing_through_what_the_relay_keeps(start: Callable[..., Running], run: Run) -> None:
+    job = run("find $TMPDIR/.. -name 'journal*' -o -name mlflow; ls $TMPDIR/..")
+    assert job.log("stdout").split() == ["home", "project", "tmp"]
+
+
+@pytest.fixture
+def door(tmp_path: object) -> Iterator[tuple[Door, list[tuple[str, int]]]]:
+    heard: list[tuple[str, int]] = []
+
+    def ask(method: str, target: str, headers: dict[str, str], body: object) -> Answer:
+        heard.append((method, body.seek(0, 2)))
+        return 200, {"X-Said": target}, b"answer"
+
+    opened = Door(ask, tmp_path)
+    opened.start()
+    yield opened, heard
+    opened.close()
+
+
+def raw(door: Door, request: bytes) -> bytes:
+    """What comes back before the connection is closed."""
+    with socket.create_connection(("127.0.0.1", int(door.url.rpartition(":")[2])), timeout=5) as wire:
+        wire.sendall(request)
+        return wire.recv(4096)
+
+
+def test_a_body_of_any_kind_is_read_and_one_without_end_is_refused(
+    door: tuple[Door, list[tuple[str, int]]],
+) -> None:
+    opened, heard = door
+    with httpx.Client(base_url=opened.url, trust_env=False) as http:
+        assert http.put("/a", content=b"x" * (3 << 20)).text == "answer"
+        assert http.put("/b", content=iter([b"x" * 70_000, b"y" * 70_000])).headers["X-Said"] == "/b"
+        assert http.head("/c").headers["Content-Length"] == "6"
+    for length in (-1, 1 << 40):
+        assert b" 413 " in raw(opened, f"POST /d HTTP/1.1\r\nContent-Length: {length}\r\n\r\n".encode())
+    assert heard == [("PUT", 3 << 20), ("PUT", 140_000), ("HEAD", 0)]
+
+
+def test_a_caller_that_talks_nonsense_changes_nothing(door: tuple[Door, list[tuple[str, int]]]) -> None:
+    opened, heard = door
+    for nonsense in (b"\xff\xfe\r\n\r\n", b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"):
+        raw(opened, nonsense)
+    with httpx.Client(base_url=opened.url, trust_env=False) as http:
+        assert http.get("/after").text == "answer"
+    assert heard == [("GET", 0)]
