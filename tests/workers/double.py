@@ -69,6 +69,7 @@ class Gateway:
         self.queues = {"cpu"}
         self.away = threading.Event()
         self.archives_away = False
+        self.refuse_events = 0
         self.lose_answers = 0
         """So many answers are not sent although the call was served."""
         self._lock = threading.RLock()
@@ -173,6 +174,9 @@ class Gateway:
         said: Report | Finish = (Report if verb == "report" else Finish).model_validate_json(body)
         if said.first > len(job.events):
             raise Refusal(422, "report_gap", f"{said.first} follows {len(job.events)}")
+        if said.events and self.refuse_events:
+            self.refuse_events -= 1
+            raise Refusal(413, "too_large", "too large")
         job.events += said.events[len(job.events) - said.first :]
         job.run_id = said.mlflow_run_id or job.run_id
         if isinstance(said, Finish):

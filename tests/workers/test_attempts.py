@@ -136,6 +136,25 @@ def test_answers_that_are_lost_change_nothing(gateway: Gateway, start: Callable[
     assert (job.state, job.artifacts) == ("succeeded", {"f": b"x\n"})
 
 
+def test_a_result_that_nobody_takes_holds_a_stopping_worker_up_no_longer(
+    gateway: Gateway, start: Callable[..., Running]
+) -> None:
+    running = start("echo up; sleep 0.5").until_printed("up")
+    gateway.away.set()
+    wait_for(lambda: not running.attempt.over.is_set() and not processes("sleep 0.5"))
+    running.attempt.hand_back()
+    job = running.end(20)
+    assert (job.state, job.finish) == ("running", None), "its lease runs out"
+
+
+def test_events_that_the_gateway_will_not_have_cost_no_job(gateway: Gateway, run: Run) -> None:
+    gateway.refuse_events = 1
+    job = run("echo first; sleep 1; echo second")
+    assert job.state == "succeeded"
+    assert "1 events are left out: too large" in job.log()
+    assert job.log("stdout") == "second\n"
+
+
 def test_a_flood_delays_no_lease_and_no_job(run: Run) -> None:
     began = time.monotonic()
     job = run("yes 'a line of text that is repeated without end' | head -c 300000000; echo the end")

@@ -145,6 +145,17 @@ def test_a_term_lets_the_job_end_and_takes_nothing_new(
     assert late.state == "queued"
 
 
+def test_a_term_to_the_whole_group_drains_as_one_to_the_worker_does(
+    gateway: Gateway, embedded_broker: str, work: Callable[..., Worker]
+) -> None:
+    worker = work(embedded_broker).ready()
+    job = worker.ring(gateway.submit("echo up; sleep 2; echo done"))
+    wait_for(lambda: "up" in job.log())
+    os.killpg(worker.process.pid, signal.SIGTERM)
+    assert worker.process.wait(30) == 0, worker.log
+    assert (job.state, job.log()) == ("succeeded", "up\ndone\n")
+
+
 @pytest.mark.parametrize(
     "signals", [(signal.SIGTERM, signal.SIGTERM), (signal.SIGINT, signal.SIGINT), (signal.SIGQUIT,)]
 )

@@ -51,7 +51,16 @@ class Check:
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
     """Say what holds on this machine: packages, the fence around jobs, disk, port, and the testbed that it knows."""
     fence = choose_fence()
-    checks = [_python(), *_packages(), *_fences(fence), *_binaries(), _disk(), _port(), _testbed()]
+    checks = [
+        _python(),
+        *_packages(),
+        *_fences(fence),
+        _user(fence),
+        *_binaries(),
+        _disk(),
+        _port(),
+        _testbed(),
+    ]
     if as_json:
         typer.echo(json.dumps({"fence": fence.name, "checks": [asdict(check) for check in checks]}))
     else:
@@ -99,8 +108,17 @@ def _packages() -> Iterator[Check]:
 
 def _fences(chosen: Fence) -> Iterator[Check]:
     yield Check(name="fence around jobs", ok=True, detail=f"{chosen.name}; it hides {chosen.hides}")
+    yield Check(
+        name="  a job still sees",
+        ok=chosen is not SUBREAPER,
+        detail=chosen.shows,
+        advice="Run workers in containers or machines of their own.",
+    )
+    installed = shutil.which("bwrap") is not None
     advice = {
-        "bubblewrap": "Install bubblewrap (Debian: apt install bubblewrap) for the strongest fence.",
+        "bubblewrap": "It is installed, and this host refuses it namespaces."
+        if installed
+        else "Install bubblewrap (Debian: apt install bubblewrap) for the strongest fence.",
         "unshare": "Namespaces are refused here: allow user namespaces, or run workers in containers of their own.",
     }
     for name, fences in (
@@ -111,6 +129,19 @@ def _fences(chosen: Fence) -> Iterator[Check]:
         holds = any(map(works, fences))
         detail = "works here" if holds else "does not work here"
         yield Check(name=f"  {name}", ok=holds, detail=detail, advice=advice.get(name, ""))
+
+
+def _user(fence: Fence) -> Check:
+    """Root keeps its files also without capabilities: only a read-only view of them keeps a job from writing."""
+    root = os.geteuid() == 0
+    return Check(
+        name="jobs run as",
+        ok=not root or fence is not SUBREAPER,
+        detail=f"user {os.geteuid()}, without capabilities"
+        if root
+        else f"user {os.geteuid()}, as this worker",
+        advice="Start workers as an ordinary user: behind this fence a job may write root's files.",
+    )
 
 
 def _binaries() -> Iterator[Check]:

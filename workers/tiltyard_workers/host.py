@@ -78,9 +78,12 @@ class _Seat:
     """The pool's process: it claims what it is told of, and runs one attempt at a time."""
 
     def __init__(self, settings: WorkerSettings, queue: str, fence: Fence, presence: Presence) -> None:
-        own = settings.scratch / presence.id
-        hide = f"{settings.scratch.resolve()}:{settings.hide}"
-        self._settings = settings.model_copy(update={"scratch": own, "hide": hide})
+        everyones = settings.scratch.resolve()
+        archives = settings.archives or everyones / "archives"
+        mine = {"scratch": everyones / presence.id, "archives": archives}
+        self._settings = settings.model_copy(
+            update=mine | {"hide": f"{everyones}:{archives}:{settings.hide}"}
+        )
         self._queue = queue
         self._fence = fence
         self._presence = presence

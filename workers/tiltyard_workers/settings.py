@@ -18,7 +18,9 @@ class WorkerSettings(BaseSettings):
     broker_url: SecretStr
     mlflow_url: str | None = None
     scratch: Path = Field(default_factory=lambda: Path(gettempdir()) / "tiltyard-worker")
-    """Jobs run in folders below it, and archives are kept there."""
+    """Jobs run in folders below it."""
+    archives: Path | None = None
+    """Where archives are kept, for all workers of this host; in the scratch folder where it is not set."""
     hide: str = ""
     """Folders that no job may see, separated by colons; the scratch folder and the profile are hidden anyway."""
     grace_seconds: float = Field(default=10, ge=0)

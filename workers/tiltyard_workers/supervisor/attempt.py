@@ -117,11 +117,12 @@ class Attempt:
         return result
 
     def _fetch(self) -> Path:
+        kept = self._settings.archives or self._settings.scratch / "archives"
         pause = 0.5
         while True:
             self._orders.pause(0, cancellable=True)
             try:
-                return scratch.fetch_archive(self._gateway, self._settings.scratch, self._claim)
+                return scratch.fetch_archive(self._gateway, kept, self._claim)
             except Away:
                 self._orders.pause(pause, cancellable=True)
                 pause = min(pause * 2, LONGEST_FETCH_PAUSE_SECONDS)

@@ -1,8 +1,8 @@
-"""An attempt's own folder, and the archives that this worker keeps.
+"""An attempt's own folder, and the archives that are kept for the next job that needs them.
 
 SCRATCH is a folder of one worker, held by a lock, so that what a killed one left can be told and removed.
 
-SCRATCH/archives/{sha256}         archives, checked, kept for the next job that needs them
+ARCHIVES/{sha256}                 archives, checked; the workers of a host share them
 SCRATCH/jobs/{job}.{epoch}/       everything of one attempt
     project/  home/  tmp/         the unpacked archive and two empty folders: all of ours that the job sees
     mlflow/                       what MLflow was not told yet
@@ -84,13 +84,12 @@ def prepare(root: Path, claim: Claim, archive: Path) -> Folder:
     return folder
 
 
-def fetch_archive(gateway: Gateway, scratch: Path, claim: Claim) -> Path:
-    """An archive from this worker's own store, or from the gateway; its digest is checked either way.
+def fetch_archive(gateway: Gateway, kept: Path, claim: Claim) -> Path:
+    """An archive from the folder where they are kept, or from the gateway; its digest is checked either way.
 
     Raises:
         DamagedArchive: the bytes are not those of the digest.
     """
-    kept = scratch / "archives"
     kept.mkdir(parents=True, exist_ok=True)
     path = kept / claim.archive
     if path.is_file() and _digest(path) == claim.archive:
