@@ -128,6 +128,14 @@ def test_a_job_writes_to_its_own_folder_and_to_a_tmp_of_its_own(run: Run, fence:
     assert not Path("/tmp", name).exists()
 
 
+def test_a_file_is_moved_between_a_job_s_own_folders(run: Run, fence: Fence) -> None:
+    job = run(
+        f'touch $TMPDIR/x && {sys.executable} -c \'import os; os.rename(os.environ["TMPDIR"] + "/x", "y")\'',
+        fence=fence,
+    )
+    assert job.state == "succeeded", job.log()
+
+
 def test_a_long_command_is_started(run: Run, fence: Fence) -> None:
     text = "ж" * 30_000
     job = run(f"printf %s {text} | wc -c", fence=fence)

@@ -146,7 +146,7 @@ class Attempt:
                 self._fence,
                 self._claim.command,
                 environment=job_environment(self._claim, folder, tracked),
-                visible=[folder.project, folder.home, folder.tmp, folder.socket.parent],
+                visible=[folder.seen, folder.socket.parent],
                 work=folder.work,
                 hidden=[*hidden, self._settings.scratch, *secret_places()],
                 temporary=folder.tmp,

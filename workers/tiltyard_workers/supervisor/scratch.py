@@ -4,7 +4,7 @@ SCRATCH is a folder of one worker, held by a lock, so that what a killed one lef
 
 ARCHIVES/{sha256}                 archives, checked; the workers of a host share them
 SCRATCH/jobs/{job}.{epoch}/       everything of one attempt
-    project/  home/  tmp/         the unpacked archive and two empty folders: all of ours that the job sees
+    job/{project,home,tmp}        the unpacked archive and two empty folders: all of ours that the job sees
     mlflow/                       what MLflow was not told yet
 TMPDIR/ty-{job}.{epoch}/run.sock  its socket: a socket's path is short, and SCRATCH may not be
 """
@@ -37,9 +37,8 @@ class DamagedArchive(Exception):
 class Folder:
     """The places in an attempt's folder."""
 
-    root: Path
-    """Of these places the job sees the others, and not what the supervisor keeps beside them."""
-    project: Path
+    seen: Path
+    """What the job sees of the attempt's folder: one mount behind a fence, so that files can be moved about in it."""
     work: Path
     """Where the command runs: the folder of the MLproject."""
     home: Path
@@ -67,15 +66,15 @@ def prepare(root: Path, claim: Claim, archive: Path) -> Folder:
         ArchiveRefused: the archive breaks a rule.
         OSError: there is no room for it.
     """
-    project = root / "project"
-    project.mkdir()
+    seen = root / "job"
+    project = seen / "project"
+    project.mkdir(parents=True)
     unpack(archive, project)
     folder = Folder(
-        root=root,
-        project=project,
+        seen=seen,
         work=project / claim.project,
-        home=root / "home",
-        tmp=root / "tmp",
+        home=seen / "home",
+        tmp=seen / "tmp",
         socket=_socket_folder(root) / "run.sock",
     )
     folder.socket.parent.mkdir(mode=0o700)
