@@ -10,13 +10,14 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 LONGEST_LINE = 64 << 10
 MOST_CONNECTIONS = 64
 PROGRESS_SECONDS = 0.2
+PLACE_SECONDS = 2.0
+"""How long a connection above the limit waits for another one to end."""
 LONGEST_NAME = 250
 
 Tell = Callable[[str, dict[str, Any]], None]
@@ -57,16 +58,21 @@ class Channel:
         self._listener.close()
 
     def _accept(self) -> None:
-        while not self._closed.is_set():
+        while True:
             self._progress.flush_when_due()
-            with suppress(TimeoutError):
+            try:
                 connection, _ = self._listener.accept()
-                if not self._open.acquire(blocking=False):
-                    connection.close()
-                    continue
-                reader = threading.Thread(target=self._read, args=(connection,), daemon=True)
-                self._readers = [thread for thread in self._readers if thread.is_alive()] + [reader]
-                reader.start()
+            except TimeoutError:
+                if self._closed.is_set():  # nothing that was said before is left
+                    return
+                continue
+            # Who comes while all places are taken waits for one: what a script says last is often what matters.
+            if not self._open.acquire(timeout=PLACE_SECONDS):
+                connection.close()
+                continue
+            reader = threading.Thread(target=self._read, args=(connection,), daemon=True)
+            self._readers = [thread for thread in self._readers if thread.is_alive()] + [reader]
+            reader.start()
 
     def _read(self, connection: socket.socket) -> None:
         connection.settimeout(PROGRESS_SECONDS)
