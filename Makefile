@@ -4,16 +4,18 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 BIN := .venv/bin
+N := 200
+SEED := 1
 SETUP := PYTHON='$(PYTHON)' EXTRAS='$(EXTRAS)' sh scripts/setup.sh
 
-.PHONY: help setup demo up test check format bench clean
+.PHONY: help setup demo up test check format bench faults clean
 
 help: ## list what make can do
 	@echo 'Usage: make TARGET'
 	@echo
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' Makefile
 	@echo
-	@echo 'Variables: ARGS="..." goes to the command of demo, up, test and bench; PYTHON=/path/to/python3.12 chooses the'
+	@echo 'Variables: ARGS="..." goes to the command of demo, up, test, bench and faults; PYTHON=/path/to/python3.12 chooses the'
 	@echo 'interpreter; EXTRAS="pytorch" installs more.'
 
 setup: ## install all that running, checking and testing needs, into this checkout
@@ -42,6 +44,10 @@ format: setup ## format the code and mend what the linter can mend
 
 bench: setup ## measure submits beside a bare INSERT; benchmarks/README.md says how to read it
 	@$(BIN)/python -m benchmarks.submit $(ARGS)
+
+faults: setup ## kill, freeze and cut off every part of a site under load, N times, and judge: make faults N=200 SEED=1
+	@$(BIN)/python -m tests.faults --count $(N) --seed $(SEED) $(ARGS)
+	@$(BIN)/python -m tests.faults --mutants --seed $(SEED)
 
 clean: ## remove what the set-up and the checks made
 	rm -rf .venv .tools .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist

@@ -16,6 +16,7 @@ from tiltyard_api import (
     events,
     experiments,
     health,
+    history,
     jobs,
     log,
     openapi,
@@ -31,12 +32,14 @@ from tiltyard_api.reading import Reader
 from tiltyard_orchestrator.artifacts.choose import choose_store
 from tiltyard_orchestrator.broker.hints import Hints
 from tiltyard_orchestrator.broker.publish import Publisher
+from tiltyard_orchestrator.history.export import export_for_ever
 from tiltyard_orchestrator.keeper.loops import Keeper
 from tiltyard_orchestrator.settings import Settings
 from tiltyard_orchestrator.storage.database import Database
 from tiltyard_orchestrator.storage.tokens import add_token
 
-NOUNS = (archives, experiments, queues, workers, attempts, jobs, artifacts, log, events)
+EXPORT_EVERY_SECONDS = 600.0
+NOUNS = (archives, experiments, queues, workers, attempts, jobs, history, artifacts, log, events)
 
 
 def create_app(settings: Settings, pace: Pace | None = None) -> FastAPI:
@@ -87,6 +90,15 @@ async def running_parts(settings: Settings, pace: Pace) -> AsyncIterator[Parts]:
             tempfile.TemporaryDirectory(prefix="tiltyard-uploads-", dir=_spool_place(settings))
         )
         store = choose_store(settings)
+        if settings.keep_days is not None:
+            exporting = export_for_ever(
+                database,
+                store,
+                keep_seconds=settings.keep_days * 86_400,
+                spool=Path(spool),
+                every=EXPORT_EVERY_SECONDS,
+            )
+            stack.push_async_callback(_end, asyncio.create_task(exporting, name="export"))
         yield Parts(
             settings=settings,
             database=database,

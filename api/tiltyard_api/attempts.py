@@ -1,5 +1,6 @@
 """The worker's side of the protocol: heartbeat, claim, report, finish, release, and an attempt's files."""
 
+import asyncio
 import mimetypes
 from dataclasses import asdict
 from typing import Annotated
@@ -23,7 +24,7 @@ from tiltyard_api.paths import PATH
 from tiltyard_api.problems import Refused, invalid, responses
 from tiltyard_api.upload import raw_body, receive
 from tiltyard_orchestrator.storage import artifacts, tokens
-from tiltyard_orchestrator.storage.claim import NotClaimable, claim
+from tiltyard_orchestrator.storage.claim import Claimed, claim
 from tiltyard_orchestrator.storage.events import standing
 from tiltyard_orchestrator.storage.finish import finish
 from tiltyard_orchestrator.storage.release import release
@@ -36,28 +37,33 @@ MOST_BYTES = 32 << 30
 """Of all files of an attempt."""
 MOST_FILES = 5_000
 DEEPEST_PATH = 64
+CLAIM_PAUSES = (0.01, 0.03, 0.1, 0.3)
+"""Seconds before a claim looks again for a job that is locked: who rings for it, or ends it, has it for a moment."""
 Epoch = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 
-@routes.post("/jobs/{job}/claim", operation_id="claim_job", responses=responses(409))
-async def claim_job(job: str, asked: ClaimRequest, here: Here, _worker: Worker) -> Claim:
-    """Start the next attempt of a queued job. Of all who were told of it, one gets it."""
-    token = tokens.new_token("tya")
+@routes.post("/queues/{queue}/claim", operation_id="claim_job", responses=responses(409))
+async def claim_job(queue: str, asked: ClaimRequest, here: Here, _worker: Worker) -> Claim:
+    """Start the next attempt of the job whose turn it is in a queue. The same token gets the same job again."""
     timing = here.settings
-    async with here.database.transaction() as session:
-        claimed = await claim(
-            session,
-            job=job,
-            worker=asked.worker,
-            queue=asked.queue,
-            token_sha256=tokens.fingerprint(token),
-            lease_seconds=timing.lease_seconds,
-        )
-    if isinstance(claimed, NotClaimable):
-        raise Refused(409, "not_claimable", f"job {job} is not to be had: {claimed.why}")
-    here.changed(job)
+    for pause in (*CLAIM_PAUSES, None):
+        async with here.database.transaction() as session:
+            claimed = await claim(
+                session,
+                worker=asked.worker,
+                queue=queue,
+                token_sha256=tokens.fingerprint(asked.token),
+                lease_seconds=timing.lease_seconds,
+            )
+        if isinstance(claimed, Claimed):
+            break
+        if pause is None or not claimed.locked:
+            raise Refused(409, "nothing_to_claim", claimed.why)
+        await asyncio.sleep(pause)
+    assert isinstance(claimed, Claimed), "the loop ends with one, or not at all"
+    here.changed(claimed.job)
     clocks = {"lease_seconds": timing.lease_seconds, "renew_seconds": timing.renew_seconds}
-    return Claim(**asdict(claimed) | clocks, token=token)
+    return Claim(**asdict(claimed) | clocks, token=asked.token)
 
 
 @routes.post(
@@ -95,12 +101,12 @@ async def finish_attempt(job: str, epoch: Epoch, result: Finish, here: Here) -> 
         raise invalid([ProblemItem(pointer="/state", code="not_final", detail=detail)], "invalid_request")
     try:
         async with here.database.transaction() as session:
-            answer = await finish(session, job=job, epoch=epoch, result=result)
+            answer = await finish(session, job=job, epoch=epoch, result=result, backoff=here.settings.backoff)
     except ReportGap as gap:
         raise _gap(gap) from gap
     if answer is None:
         raise superseded(job, epoch)
-    here.changed(job, due=not answer.state.final)
+    here.changed(job, state=answer.state)
     return answer
 
 
@@ -115,9 +121,9 @@ async def release_attempt(job: str, epoch: Epoch, here: Here) -> None:
     """Hand the job back: it is queued again, and this attempt does not count."""
     async with here.database.transaction() as session:
         released = await release(session, job=job, epoch=epoch)
-    if not released:
+    if released is None:
         raise superseded(job, epoch)
-    here.changed(job, due=True)
+    here.changed(job, state=released)
 
 
 @routes.put(

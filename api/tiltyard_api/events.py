@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, WebSocket
 
 from tiltyard.wire import EventPage, ProblemItem, WireModel
-from tiltyard_api.auth import User
+from tiltyard_api.auth import User, unauthorized
 from tiltyard_api.jobs import JobId, known_job
 from tiltyard_api.parts import Here, Parts
 from tiltyard_api.problems import Refused, invalid, not_found, responses
@@ -42,7 +42,7 @@ async def create_ticket(here: Here, user: User) -> Ticket:
 async def list_job_events(
     job: JobId,
     here: Here,
-    _user: User,
+    user: User,
     after: After = -1,
     wait: Annotated[float, Query(ge=0, le=60, description="Seconds to wait for the next event.")] = 0,
 ) -> EventPage:
@@ -59,6 +59,8 @@ async def list_job_events(
         page = await next_page(here, found.id, after, wait=wait)
     except JobGone:
         raise not_found("job", job) from None
+    if not await here.guests.may_stay(user):  # who waited may have been shown out meanwhile
+        raise unauthorized()
     return EventPage(events=page.events, end=page.end, seq=page.seq)
 
 

@@ -27,18 +27,26 @@ QUEUE = {
     "running": 1, "workers": 1, "created_at": CREATED,
 }  # fmt: skip
 HEARTBEAT = {
-    "host": "node-7", "queue": "cpu", "image": "tiltyard-cpu", "pid": 4711, "state": "busy", "fence": "bubblewrap",
-    "job": JOB_ID, "versions": {"tiltyard": "0.1.0"},
+    "host": "node-7", "queue": "cpu", "image": "tiltyard-cpu", "pid": 4711, "incarnation": "9f86d081884c7d65",
+    "state": "busy", "fence": "bubblewrap", "job": JOB_ID, "versions": {"tiltyard": "0.1.0"},
 }  # fmt: skip
-WORKER = {"id": "node-7.4711", **HEARTBEAT, "started_at": CREATED, "last_seen": FINISHED}
+WORKER = {
+    "id": "node-7.4711", **{name: value for name, value in HEARTBEAT.items() if name != "incarnation"}, "order": None,
+    "started_at": CREATED, "last_seen": FINISHED,
+}  # fmt: skip
 SUBMISSION = {
     "experiment": "digits", "archive": DIGEST, "entry_point": "main", "parameters": {"eps": 0.2}, "queue": "cpu",
-    "timeout": "2h", "max_attempts": 3, "description": "", "tags": ["paper"],
+    "timeout": "2h", "queue_timeout": "1d", "progress_timeout": "10m", "max_attempts": 3,
+    "retry_on": ["worker_lost", "start_failed"], "priority": 5,
+    "after": [{"job": "9b1d0c4e7f2a3b5c6d80", "condition": "succeeded"}], "start_at": "2026-02-01T06:00:00Z",
+    "description": "", "tags": ["paper"],
 }  # fmt: skip
 JOB = {
     "id": JOB_ID, "experiment": "digits", "archive": DIGEST, "entry_point": "main", "parameters": {"eps": 0.2},
     "queue": "cpu", "state": "succeeded", "reason": None, "message": None, "attempt": 1, "max_attempts": 3,
-    "timeout": 7200, "description": "", "tags": ["paper"], "created_at": CREATED, "started_at": STARTED,
+    "timeout": 7200, "queue_timeout": None, "progress_timeout": None, "retry_on": ["worker_lost", "start_failed"],
+    "priority": 5, "after": [], "start_at": None, "parent": None, "cancel_requested": False, "pending_reason": None,
+    "description": "", "tags": ["paper"], "created_at": CREATED, "started_at": STARTED,
     "finished_at": FINISHED, "mlflow_run_id": "0b9f5f4c2ad64b0c8d2f5c2f3a1e7d60", "seq": 3,
 }  # fmt: skip
 VALIDATION = {
@@ -65,7 +73,29 @@ CLAIM = {
     "job": JOB_ID, "epoch": 1, "attempt": 1, "max_attempts": 3, "token": "tya_…", "experiment": "digits",
     "mlflow_experiment_id": None, "archive": DIGEST, "archive_size": 1834, "project": "", "entry_point": ENTRY_POINT,
     "parameters": {"eps": 0.2}, "command": "python attack.py --eps 0.2", "queue": "cpu", "timeout": 7200,
-    "lease_seconds": 60, "renew_seconds": 15,
+    "progress_timeout": None, "lease_seconds": 60, "renew_seconds": 15,
+}  # fmt: skip
+EXPLANATION = {
+    "job": JOB_ID, "state": "queued",
+    "summary": "It is queued: it waits for a free worker; 2 jobs of its queue go before it.",
+    "pending": [
+        {
+            "code": "turn", "detail": "it waits for a free worker; 2 jobs of its queue go before it", "jobs": [],
+            "until": None, "position": 3,
+        }
+    ],
+    "attempts": [
+        {
+            "attempt": 1, "worker": "node-7.4711", "started_at": STARTED, "ended_at": FINISHED, "outcome": "failed",
+            "reason": "worker_lost", "message": "Worker node-7.4711 was not heard of for longer than its lease",
+            "exit_code": None, "signal": None,
+        }
+    ],
+}  # fmt: skip
+EXPORTED = {
+    "id": JOB_ID, "experiment": "digits", "entry_point": "main", "state": "succeeded", "reason": None,
+    "created_at": CREATED, "finished_at": FINISHED, "exported_at": "2026-05-01T00:00:00Z", "events": 4, "size": 612,
+    "sha256": DIGEST,
 }  # fmt: skip
 REPORTED = {"at": FINISHED, "kind": "metric", "data": EVENT["data"]}
 HEALTH = {"status": "ok", "version": "0.1.0", "database": True, "broker": True, "store": True, "keeper": True}
@@ -84,7 +114,10 @@ REQUESTS: dict[str, Any] = {
     "put_worker": HEARTBEAT,
     "submit_job": SUBMISSION,
     "validate_job": SUBMISSION,
-    "claim_job": {"worker": "node-7.4711", "queue": "cpu"},
+    "cancel_jobs": {"states": ["queued"], "experiment": "digits", "dry_run": True},
+    "clone_job": {"parameters": {"eps": 0.3}, "priority": 7},
+    "prune_jobs": {"older_than": "90d", "dry_run": True},
+    "claim_job": {"worker": "node-7.4711", "token": "tya_3q2-7wAAAAB_c29tZSByYW5kb20gYnl0ZXMgaGVyZQ"},
     "report_attempt": {"first": 0, "events": [REPORTED], "mlflow_run_id": JOB["mlflow_run_id"]},
     "finish_attempt": {"first": 1, "events": [], "state": "succeeded", "exit_code": 0},
 }
@@ -102,6 +135,9 @@ ANSWERS: dict[str, Any] = {
     "update_queue": QUEUE | {"paused": True},
     "list_workers": page(WORKER),
     "put_worker": WORKER,
+    "drain_worker": WORKER | {"order": "drain"},
+    "stop_worker": WORKER | {"order": "stop"},
+    "rejoin_worker": WORKER,
     "submit_job": JOB | {
         "state": "queued", "attempt": 0, "started_at": None, "finished_at": None, "mlflow_run_id": None, "seq": 0,
     },
@@ -109,6 +145,13 @@ ANSWERS: dict[str, Any] = {
     "list_jobs": page(JOB),
     "get_job": JOB,
     "cancel_job": JOB | {"state": "cancelled", "reason": "cancel_requested"},
+    "cancel_jobs": {"matched": 12, "cancelled": 10, "asked": 2},
+    "retry_job": JOB | {"state": "queued", "attempt": 0, "parent": JOB_ID, "seq": 0},
+    "clone_job": JOB | {"state": "queued", "attempt": 0, "parent": JOB_ID, "seq": 0},
+    "explain_job": EXPLANATION,
+    "list_exported_jobs": page(EXPORTED),
+    "get_exported_job": EXPORTED,
+    "prune_jobs": {"matched": 120, "exported": 120},
     "list_job_events": {
         "events": [EVENT, FINAL],
         "end": {"job": JOB_ID, "kind": "end", "state": "succeeded", "seq": 3},
@@ -131,6 +174,7 @@ _CODES = {
     403: ("forbidden", "this is for users' tokens, and this token is a worker's"),
     404: ("no_such_job", "there is no job '3f2a'"),
     409: ("ambiguous_id", f"several jobs begin with 3f2a: {JOB_ID}, 3f2a00000000000000aa"),
+    410: ("exported", f"job {JOB_ID} succeeded on 2026-01-31 and was exported"),
     412: ("changed_since", "it was changed since you read it; read it again"),
     413: ("too_large", "the body is larger than the 512 MiB that are taken here"),
     415: ("unsupported_media_type", "send application/json; this came as text/plain"),

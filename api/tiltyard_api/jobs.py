@@ -1,21 +1,37 @@
-"""Jobs: written once when they are submitted, listed by keyset, waited for, cancelled."""
+"""Jobs: written once when they are submitted, listed by keyset, waited for, explained, cancelled, submitted again."""
 
 import asyncio
 from typing import Annotated, Any
+from zlib import crc32
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
-from tiltyard.wire import Job, JobState, JobSubmission, Page, Validation
+from tiltyard.wire import (
+    CancelledMany,
+    CancelMany,
+    Explanation,
+    Job,
+    JobChanges,
+    JobState,
+    JobSubmission,
+    Page,
+    ProblemItem,
+    Reason,
+    Validation,
+)
 from tiltyard_api.auth import User
 from tiltyard_api.paging import Cursor, Limit, Moment, Name
 from tiltyard_api.parts import Here, Parts
-from tiltyard_api.problems import Refused, not_found, responses
+from tiltyard_api.pending import explain, with_brief_reason, with_reason
+from tiltyard_api.problems import Refused, invalid, not_found, responses
 from tiltyard_api.stream import ring_or_drain
-from tiltyard_api.submissions import checked, digest_of, new_job
+from tiltyard_api.submissions import checked, made_from
+from tiltyard_api.submitting import submitted
 from tiltyard_orchestrator.storage.cancel import cancel
+from tiltyard_orchestrator.storage.cancel_many import cancel_some, count_alive
+from tiltyard_orchestrator.storage.exports import get_exported
 from tiltyard_orchestrator.storage.jobs import Ambiguous, JobFilter, find_job, list_jobs
-from tiltyard_orchestrator.storage.queues import get_queue
-from tiltyard_orchestrator.storage.submit import KeyReused, submit, submitted_before
+from tiltyard_orchestrator.storage.pending import of_queue
 
 routes = APIRouter(tags=["jobs"])
 
@@ -37,23 +53,7 @@ async def submit_job(
 
     The same `Idempotency-Key` with the same body gives the same job again; with another body it is refused.
     """
-    digest = digest_of(asked)
-    async with here.database.transaction() as session:
-        before = await submitted_before(session, key, digest) if key else None
-        if before is None:
-            accepted = await checked(session, here.catalogue, asked)
-            made = await submit(session, new_job(asked, accepted, key, digest))
-        else:
-            made = before if isinstance(before, KeyReused) else (before, False)
-    if isinstance(made, KeyReused):
-        detail = f"this key stands for another request, which made job {made.job}; use a new key"
-        raise Refused(422, "idempotency_key_reused", detail)
-    job, new = made
-    response.status_code = 201 if new else 200
-    response.headers["Location"] = f"/api/v1/jobs/{job.id}"
-    if new:
-        here.changed(job.id, due=True)
-    return job
+    return await submitted(here, asked, key=key, response=response)
 
 
 @routes.post("/jobs:validate", operation_id="validate_job", responses=responses())
@@ -61,19 +61,14 @@ async def validate_job(asked: JobSubmission, here: Here, _user: User) -> Validat
     """Check a submission as submitting would, and say what would run."""
     async with here.database.transaction() as session:
         accepted = await checked(session, here.catalogue, asked)
-        queue = await get_queue(session, asked.queue, lost_after=here.settings.worker_lost_after)
-    warnings = []
-    if queue is not None and queue.paused:
-        warnings.append(f"the queue {queue.name} is paused: the job will wait until it is resumed")
-    if queue is not None and not queue.workers:
-        warnings.append(f"no worker serves the queue {queue.name} now: the job will wait for one")
+        queues = await here.catalogue.standings(session, lost_after=here.settings.worker_lost_after)
     return Validation(
         entry_point=accepted.entry_point.name,
         command=accepted.command,
         parameters=accepted.values,
         queue=asked.queue,
         timeout=accepted.timeout,
-        warnings=warnings,
+        warnings=[one.detail for one in of_queue(asked.queue, queues)],
     )
 
 
@@ -100,7 +95,8 @@ async def list_some_jobs(
         created_before=created_before,
     )
     async with here.database.transaction() as session:
-        return await list_jobs(session, wanted, cursor=cursor, limit=limit)
+        page = await list_jobs(session, wanted, cursor=cursor, limit=limit)
+        return Page(items=[await with_brief_reason(session, here, job) for job in page.items], next=page.next)
 
 
 @routes.get(
@@ -119,10 +115,16 @@ async def get_one_job(
 ) -> Any:
     """One job, by its id or an unambiguous beginning of it. With `wait`, the answer comes when it has ended."""
     found = await _waited_for(here, await known_job(here, job), wait)
-    response.headers["ETag"] = tag = f'"{found.seq}"'
+    response.headers["ETag"] = tag = _tag(found)
     if if_none_match == tag:
         return Response(status_code=304, headers={"ETag": tag})
     return found
+
+
+def _tag(job: Job) -> str:
+    # What a job waits for changes without an event of its own.
+    waits = f"-{crc32(job.pending_reason.encode()):x}" if job.pending_reason else ""
+    return f'"{job.seq}{waits}"'
 
 
 async def _waited_for(here: Parts, found: Job, wait: float) -> Job:
@@ -143,21 +145,101 @@ async def cancel_job(job: JobId, here: Here, _user: User) -> Job:
         cancelled = await cancel(session, found.id)
     if cancelled is None:
         raise not_found("job", job)
-    here.changed(found.id)
+    here.changed(found.id, state=cancelled.state)
     return cancelled
+
+
+@routes.post("/jobs:cancel", operation_id="cancel_jobs", responses=responses())
+async def cancel_many_jobs(asked: CancelMany, here: Here, _user: User) -> CancelledMany:
+    """Ask for the end of every job that fits; with `dry_run`, count them."""
+    given = asked.model_dump(exclude={"everything", "dry_run"}, exclude_none=True)
+    if not asked.everything and not any(given.values()):
+        detail = "name what is meant (states, experiment, queue, tag, …), or say `everything`"
+        raise invalid([ProblemItem(pointer="", code="everything", detail=detail)], "invalid_request")
+    wanted = JobFilter(**given)
+    async with here.database.transaction() as session:
+        matched = await count_alive(session, wanted)
+    if asked.dry_run:
+        return CancelledMany(matched=matched, cancelled=0, asked=0)
+    return await _cancel_all(here, wanted)
+
+
+async def _cancel_all(here: Parts, wanted: JobFilter) -> CancelledMany:
+    met, asked, last = 0, 0, ""
+    while True:
+        async with here.database.transaction() as session:
+            jobs, running = await cancel_some(session, wanted, after=last)
+        for job in jobs:
+            here.changed(job, state=JobState.running if job in running else JobState.cancelled)
+        if not jobs:
+            return CancelledMany(matched=met, cancelled=met - asked, asked=asked)
+        met, asked, last = met + len(jobs), asked + len(running), jobs[-1]
+
+
+@routes.post(
+    "/jobs/{job}/retry",
+    operation_id="retry_job",
+    status_code=201,
+    responses={**CREATED, **responses(404, 409)},
+)
+async def retry_job(job: JobId, response: Response, here: Here, _user: User, key: Key = None) -> Job:
+    """Submit a job that failed or was cancelled once more, as a new job that names it as its parent."""
+    parent = await known_job(here, job)
+    if parent.state is JobState.succeeded or not parent.state.final:
+        why = (
+            "succeeded: clone it to run it again"
+            if parent.state.final
+            else f"is {parent.state}: it has not ended"
+        )
+        raise Refused(409, "not_failed", f"job {parent.id} {why}")
+    if parent.reason is Reason.dependency:
+        detail = f"job {parent.id} never ran, because of a job that it waited for: clone it, and say what to run after"
+        raise Refused(409, "dependency_failed", detail)
+    return await submitted(
+        here, made_from(parent, JobChanges()), key=key, response=response, parent=parent.id
+    )
+
+
+@routes.post(
+    "/jobs/{job}/clone",
+    operation_id="clone_job",
+    status_code=201,
+    responses={**CREATED, **responses(404, 409)},
+)
+async def clone_job(
+    job: JobId, changes: JobChanges, response: Response, here: Here, _user: User, key: Key = None
+) -> Job:
+    """Submit a job like another one but for what is given, as a new job that names it as its parent."""
+    parent = await known_job(here, job)
+    return await submitted(here, made_from(parent, changes), key=key, response=response, parent=parent.id)
+
+
+@routes.get("/jobs/{job}/why", operation_id="explain_job", responses=responses(404, 409))
+async def explain_job(job: JobId, here: Here, _user: User) -> Explanation:
+    """Why a job is where it is: what it waits for, and how each of its attempts ended."""
+    found = await known_job(here, job)
+    async with here.database.transaction() as session:
+        return await explain(session, here, found)
 
 
 async def known_job(here: Parts, job: str) -> Job:
     """A job by its id or the beginning of one.
 
     Raises:
-        Refused: there is none, or several begin so.
+        Refused: there is none, several begin so, or it was exported.
     """
     async with here.database.transaction() as session:
         found = await find_job(session, job)
+        if isinstance(found, Job):
+            return await with_reason(session, here, found)
+        exported = await get_exported(session, job) if found is None else None
+    if exported is not None:
+        detail = (
+            f"job {exported.id} {exported.state.value} on {exported.finished_at:%Y-%m-%d} and was exported: "
+            f"`tiltyard history show {exported.id}`, or GET /api/v1/history/{exported.id}/record, has it with its events"
+        )
+        raise Refused(410, "exported", detail)
     if isinstance(found, Ambiguous):
         detail = f"several jobs begin with {job}: {', '.join(found.candidates)}"
         raise Refused(409, "ambiguous_id", detail)
-    if found is None:
-        raise not_found("job", job)
-    return found
+    raise not_found("job", job)

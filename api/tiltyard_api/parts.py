@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from tiltyard.wire import JobState
 from tiltyard_api.catalogue import Catalogue
 from tiltyard_api.checkup import Checkup
 from tiltyard_api.guests import Guests
@@ -28,6 +29,8 @@ class Pace:
     """A stream that no hint wakes looks by itself: this repairs a lost one."""
     send: float = 10
     """A frame that a client does not take for this long is the last one it is sent."""
+    ping: float = 20
+    """Between two pings, and until the answer to one: a client that gives none has vanished."""
     farewell: float = 60
     """How long a client that was too slow may still come to read why it was closed."""
     patience: float = 30
@@ -58,11 +61,13 @@ class Parts:
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the gateway is about to stop: streams say good-bye, so that their clients go elsewhere at once."""
 
-    def changed(self, job: str, *, due: bool = False) -> None:
-        """Say that a job's history has grown; called after the commit, never before."""
+    def changed(self, job: str, *, state: JobState | None = None) -> None:
+        """Say that a job's history has grown, and to where, if it moved; called after the commit, never before."""
         self.hints.announce(job)
-        if due:
+        if state is JobState.queued:
             self.keeper.wake()
+        elif state is not None and state.final:
+            self.keeper.settle(job)
 
 
 def parts_of(connection: HTTPConnection) -> Parts:

@@ -19,7 +19,11 @@ from tiltyard_orchestrator.storage.events import Standing, read_events, standing
 Answer = TypeVar("Answer")
 
 PAGE = 100
-"""Events of one query: a page is held in memory, and an event may carry 64 KiB of a log."""
+"""Events of one query."""
+SHORT_PAGE = 16
+"""Of one query for large events, such as a log's: a page is held in memory for every follower that is slow to take it."""
+LARGE = 2_500
+"""Characters of an event."""
 QUERIES = 4
 
 
@@ -55,6 +59,11 @@ class Reading:
         end = self.end
         return [frame.model_dump_json() for frame in (*self.events, *((end,) if end else ()))]
 
+    @property
+    def next_page(self) -> int:
+        """How many events to ask for next, going by these."""
+        return SHORT_PAGE if sum(map(len, self.frames)) > LARGE * len(self.frames) else PAGE
+
 
 class Reader:
     """Reads histories."""
@@ -64,18 +73,21 @@ class Reader:
         self._turns = asyncio.Semaphore(QUERIES)
         self._asked: dict[Hashable, asyncio.Task[Any]] = {}
 
-    async def read(self, job: str, after: int) -> Reading:
-        """The next page of a job's events behind `after`.
+    async def read(self, job: str, after: int, *, limit: int = PAGE) -> Reading:
+        """The next events of a job behind `after`, so many at most.
 
         Raises:
             JobGone: there is no such job any more.
         """
-        return await self._share((job, after), partial(_read, job, after))
+        return await self._share((job, after, limit), partial(_read, job, after, limit))
 
-    async def stand(self, *, experiment: str | None, jobs: Collection[str] | None) -> Mapping[str, Standing]:
-        """Where the histories of many jobs stand."""
-        question = (experiment, None if jobs is None else frozenset(jobs))
-        return await self._share(question, partial(standings, experiment=experiment, jobs=jobs))
+    async def stand(
+        self, *, experiment: str | None, jobs: Collection[str] | None, ended_within: float | None = None
+    ) -> Mapping[str, Standing]:
+        """Where the histories of many jobs stand; without those that ended longer ago, in seconds."""
+        question = (experiment, None if jobs is None else frozenset(jobs), ended_within)
+        ask = partial(standings, experiment=experiment, jobs=jobs, ended_within=ended_within)
+        return await self._share(question, ask)
 
     async def _share(self, question: Hashable, ask: Callable[[AsyncSession], Awaitable[Answer]]) -> Answer:
         task: asyncio.Task[Answer] | None = self._asked.get(question)
@@ -96,10 +108,10 @@ class Reader:
             self._turns.release()
 
 
-async def _read(job: str, after: int, session: AsyncSession) -> Reading:
+async def _read(job: str, after: int, limit: int, session: AsyncSession) -> Reading:
     # In this order: what is read second holds everything that the first says is there.
     now = await standing(session, job)
-    events = await read_events(session, job, after=after, limit=PAGE)
+    events = await read_events(session, job, after=after, limit=limit)
     if now is None:
         raise JobGone(job)
     return Reading(job=job, seq=events[-1].seq if events else after, events=events, standing=now)

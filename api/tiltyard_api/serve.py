@@ -18,8 +18,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from tiltyard_api.app import create_app
-from tiltyard_api.parts import Parts
+from tiltyard_api.line import Line
+from tiltyard_api.parts import Pace, Parts
 from tiltyard_api.problems import is_coming
+from tiltyard_api.sockets import LARGEST_MESSAGE
 from tiltyard_orchestrator.settings import Settings
 from tiltyard_orchestrator.storage.migrate import NewerData, read_version
 
@@ -30,10 +32,16 @@ STREAM_SECONDS = 2.0
 REQUEST_SECONDS = 5
 """For requests to be answered."""
 DATABASE_PATIENCE_SECONDS = 60
+KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": 300_000}
+"""A client that vanished is missed within two minutes, and one that takes nothing of its answer within five."""
 
 
-def serve(settings: Settings) -> int:
+def serve(settings: Settings, pace: Pace | None = None) -> int:
     """Serve until told to stop.
+
+    Args:
+        settings: the gateway's.
+        pace: the clocks of the event stream, where they are not the usual ones.
 
     Returns:
         The exit code: 0 after a stop that was asked for.
@@ -51,12 +59,15 @@ def serve(settings: Settings) -> int:
     listening = listen(settings.host, settings.port)
     if isinstance(listening, str):
         return _stop(listening)
-    app = create_app(settings)
+    pace = pace or Pace()
+    app = create_app(settings, pace)
     config = uvicorn.Config(
         app,
-        ws="websockets-sansio",
+        ws=Line,
         ws_per_message_deflate=False,
-        ws_max_size=1 << 20,
+        ws_max_size=LARGEST_MESSAGE,
+        ws_ping_interval=pace.ping,
+        ws_ping_timeout=pace.ping,
         access_log=False,
         log_config=None,
         server_header=False,
@@ -157,7 +168,16 @@ def listen(host: str, port: int) -> socket.socket | str:
             return f"port {port} is taken; give another one with --port"
         return f"cannot listen on {host}:{port}: {error.strerror}"
     listening.set_inheritable(True)
+    _miss_who_vanishes(listening)
     return listening
+
+
+def _miss_who_vanishes(listening: socket.socket) -> None:
+    # Every connection inherits these. Where the system does not know one, its own clocks hold, of hours.
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in KEEPALIVE.items():
+        if hasattr(socket, name):
+            listening.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _stop(message: str) -> int:

@@ -22,7 +22,8 @@ from tiltyard_orchestrator.storage.tokens import Bearer
 
 log = structlog.get_logger(__name__)
 
-LARGEST_MESSAGE = 1 << 20
+LARGEST_MESSAGE = 4 << 20
+"""Room for the places of some hundred thousand jobs, with which a follower of many comes back."""
 LONGEST_REASON = 120
 """Bytes: what fits into a close frame."""
 
@@ -64,16 +65,13 @@ async def send_all(here: Parts, socket: WebSocket, frames: AsyncGenerator[list[s
     Raises:
         Close: with the code that says why it ended; 1000 when there is no more.
     """
-    bearer: Bearer = socket.scope["tiltyard.bearer"]
-    clock = asyncio.get_running_loop().time
-    checked = clock()
+    leave = _Leave(here, socket.scope["tiltyard.bearer"])
     async with aclosing(frames):
         async for batch in frames:
+            await leave.check()
             for frame in batch:
                 await _send(here, socket, frame)
-            if clock() - checked >= here.pace.poll:
-                checked = clock()
-                await _check_again(here, bearer)
+                await leave.check()  # whoever reads slowly takes long over a batch
     raise Close(1000, "done")
 
 
@@ -85,19 +83,42 @@ async def _send(here: Parts, socket: WebSocket, frame: str) -> None:
         raise Close(1013, "too slow; come back with the seq you have") from slow
 
 
-async def _check_again(here: Parts, bearer: Bearer) -> None:
-    try:
-        may_stay = await here.guests.may_stay(bearer)
-    except Exception as error:
-        if not is_away(error):
-            raise
-        return  # a database that is away revokes nothing
-    if not may_stay:
-        raise Close(4401, "the token was revoked")
+class _Leave:
+    """A follower's leave to stay, which is looked at again every few seconds."""
+
+    def __init__(self, here: Parts, bearer: Bearer) -> None:
+        self._here = here
+        self._bearer = bearer
+        self._clock = asyncio.get_running_loop().time
+        self._checked = self._clock()
+
+    async def check(self) -> None:
+        """Look whether the token is still good, if it is time to.
+
+        Raises:
+            Close: it is not.
+        """
+        if self._clock() - self._checked < self._here.pace.poll:
+            return
+        self._checked = self._clock()
+        try:
+            may_stay = await self._here.guests.may_stay(self._bearer)
+        except Exception as error:
+            if not is_away(error):
+                raise
+            return  # a database that is away revokes nothing
+        if not may_stay:
+            raise Close(4401, "the token was revoked")
 
 
 async def converse(here: Parts, socket: WebSocket, sending: Coroutine[None, None, None]) -> None:
     """Run the sending side of a socket until it ends, the client goes, or the gateway stops; then close it."""
+    close = await _until_end(here, socket, sending)
+    if close is not None:
+        await close_socket(here, socket, close)
+
+
+async def _until_end(here: Parts, socket: WebSocket, sending: Coroutine[None, None, None]) -> Close | None:
     sides = [asyncio.ensure_future(side) for side in (sending, _listen(socket), _drain(here))]
     try:
         await asyncio.wait(sides, return_when=asyncio.FIRST_COMPLETED)
@@ -107,14 +128,13 @@ async def converse(here: Parts, socket: WebSocket, sending: Coroutine[None, None
         ends = await asyncio.gather(*sides, return_exceptions=True)
     # The first that ended says why, in this order when several did: an end that was sent is an end.
     why = next(end for end in ends if not isinstance(end, asyncio.CancelledError))
-    if not isinstance(why, WebSocketDisconnect):
-        await close_socket(here, socket, _explained(why))
+    return None if isinstance(why, WebSocketDisconnect) else _explained(why)
 
 
 def _explained(why: BaseException | None) -> Close:
     match why:
         case Close():
-            return why
+            return Close(why.code, why.reason)  # without its traceback, which holds what was still to be sent
         case JobGone():
             return Close(4404, f"job {why} was deleted")
         case Away():

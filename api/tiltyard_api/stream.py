@@ -12,12 +12,14 @@ from typing import TypeVar
 
 from tiltyard_api.parts import Parts
 from tiltyard_api.problems import is_away
-from tiltyard_api.reading import JobGone, Reading
+from tiltyard_api.reading import SHORT_PAGE, JobGone, Reading
 from tiltyard_orchestrator.storage.events import Standing
 
 Answer = TypeVar("Answer")
 
 RETRY_SECONDS = 0.5
+RECENT_SECONDS = 120.0
+"""Far longer than a transaction that ends a job may take: its end is dated from its beginning."""
 
 
 class Away(Exception):
@@ -29,11 +31,12 @@ async def follow_job(here: Parts, job: str, after: int) -> AsyncGenerator[list[s
 
     An empty list is a sign of life: nothing happened for a while.
     """
+    limit = SHORT_PAGE
     with here.hints.subscribe(job) as bell:
         while True:
-            reading = await _patiently(here, partial(here.reader.read, job, after))
+            reading = await _patiently(here, partial(here.reader.read, job, after, limit=limit))
             yield reading.frames
-            after = reading.seq
+            after, limit = reading.seq, reading.next_page
             if reading.end:
                 return
             if not reading.more:
@@ -57,8 +60,9 @@ async def follow_many(
     looks = _Looks(jobs, every=here.pace.poll)
     with here.hints.subscribe() as bell:
         while jobs is None or not ended.issuperset(jobs):
-            wanted = looks.next()
-            now = await _patiently(here, partial(here.reader.stand, experiment=experiment, jobs=wanted))
+            wanted, ended_within = looks.next()
+            ask = partial(here.reader.stand, experiment=experiment, jobs=wanted, ended_within=ended_within)
+            now = await _patiently(here, ask)
             for job in wanted or now:
                 if job not in now:
                     ended.update({job} if jobs else ())  # it was deleted, or is of another experiment
@@ -70,7 +74,10 @@ async def follow_many(
 
 
 class _Looks:
-    """Which jobs to look at: those that rang, and every few seconds all of them, which repairs the hints that were lost."""
+    """Which jobs to look at: those that rang, and every few seconds all of them, which repairs the hints that were lost.
+
+    Where all means every job there is, what ended long before the last such look was seen then, and is left out.
+    """
 
     def __init__(self, jobs: Collection[str] | None, *, every: float) -> None:
         self._jobs = jobs
@@ -78,13 +85,14 @@ class _Looks:
         self._all_at = float("-inf")
         self.rung: set[str] = set()
 
-    def next(self) -> Collection[str] | None:
-        """The jobs to look at now; None for every job there is."""
+    def next(self) -> tuple[Collection[str] | None, float | None]:
+        """The jobs to look at now, None for every job there is; and how many seconds ago they may have ended."""
         now = asyncio.get_running_loop().time()
-        if not self.rung or now - self._all_at >= self._every:
+        since = now - self._all_at
+        if not self.rung or since >= self._every:
             self._all_at = now
-            return self._jobs
-        return self.rung if self._jobs is None else self.rung.intersection(self._jobs)
+            return self._jobs, RECENT_SECONDS if self._jobs is None and since < RECENT_SECONDS / 2 else None
+        return (self.rung if self._jobs is None else self.rung.intersection(self._jobs)), None
 
 
 def _has_news(stands: Standing, seq: int) -> bool:
@@ -94,16 +102,16 @@ def _has_news(stands: Standing, seq: int) -> bool:
 async def _catch_up(
     here: Parts, job: str, known: dict[str, int], ended: set[str]
 ) -> AsyncGenerator[list[str], None]:
-    more = True
+    more, limit = True, SHORT_PAGE
     while more:
         try:
-            reading = await _patiently(here, partial(here.reader.read, job, known.get(job, -1)))
+            reading = await _patiently(here, partial(here.reader.read, job, known.get(job, -1), limit=limit))
         except JobGone:  # nobody waits for its end any more
             ended.add(job)
             return
         yield reading.frames
         known[job] = reading.seq
-        more = reading.more
+        more, limit = reading.more, reading.next_page
         if reading.end:
             ended.add(job)
 

@@ -5,7 +5,7 @@ import hashlib
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tiltyard.wire import ExperimentDraft, JobSubmission, ProblemItem
+from tiltyard.wire import ExperimentDraft, Job, JobChanges, JobSubmission, ProblemItem
 from tiltyard_api.catalogue import Catalogue
 from tiltyard_api.problems import invalid
 from tiltyard_orchestrator.domain.submission import Accepted, check
@@ -36,7 +36,9 @@ def _experiment_problems(name: str) -> list[ProblemItem]:
     return []
 
 
-def new_job(asked: JobSubmission, accepted: Accepted, key: str | None, digest: str) -> NewJob:
+def new_job(
+    asked: JobSubmission, accepted: Accepted, key: str | None, digest: str, parent: str | None = None
+) -> NewJob:
     """The job to write."""
     return NewJob(
         experiment=asked.experiment,
@@ -47,6 +49,13 @@ def new_job(asked: JobSubmission, accepted: Accepted, key: str | None, digest: s
         queue=asked.queue,
         timeout=accepted.timeout,
         max_attempts=asked.max_attempts,
+        queue_timeout=accepted.queue_timeout,
+        progress_timeout=accepted.progress_timeout,
+        retry_on=tuple(dict.fromkeys(asked.retry_on)),
+        priority=asked.priority,
+        after=asked.after,
+        start_at=asked.start_at,
+        parent=parent,
         description=asked.description,
         tags=tuple(asked.tags),
         idempotency_key=key,
@@ -54,6 +63,19 @@ def new_job(asked: JobSubmission, accepted: Accepted, key: str | None, digest: s
     )
 
 
-def digest_of(asked: JobSubmission) -> str:
+def digest_of(asked: JobSubmission, parent: str | None = None) -> str:
     """What an idempotency key stands for: the request's meaning, however it was written down."""
-    return hashlib.sha256(asked.model_dump_json().encode()).hexdigest()
+    return hashlib.sha256(f"{asked.model_dump_json()}{parent or ''}".encode()).hexdigest()
+
+
+def made_from(parent: Job, changes: JobChanges) -> JobSubmission:
+    """The submission of a job like another one. It waits for nothing, and starts at once, unless the changes say else.
+
+    What the parent waited for has come, or never will: its own conditions say nothing about another run.
+    """
+    kept = parent.model_dump(
+        include=set(JobChanges.model_fields) - {"after", "start_at"} | {"archive"}, mode="json"
+    )
+    given = changes.model_dump(exclude_none=True, exclude={"parameters"}, mode="json")
+    parameters = {**parent.parameters, **changes.parameters}
+    return JobSubmission.model_validate({**kept, **given, "parameters": parameters})

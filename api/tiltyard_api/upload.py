@@ -5,7 +5,7 @@ import errno
 import hashlib
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from fastapi import Request
 
 from tiltyard_api.problems import Refused
-from tiltyard_orchestrator.artifacts.store import StoreFull
+from tiltyard_orchestrator.artifacts.store import StoreAway, StoreFull
 
 FLUSH_BYTES = 1 << 20
 
@@ -45,6 +45,7 @@ async def receive(request: Request, spool: Path, *, limit: int) -> AsyncIterator
         Refused: it is larger than `limit` bytes, or a form.
         ClientDisconnect: it ended early.
         StoreFull: there is no room for it.
+        StoreAway: it cannot be written for another reason.
     """
     if request.headers.get("content-type", "").startswith("multipart/"):
         detail = "send the bytes themselves as the body (curl: --data-binary @FILE), not a form"
@@ -59,10 +60,11 @@ async def receive(request: Request, spool: Path, *, limit: int) -> AsyncIterator
         except OSError as error:
             if error.errno in {errno.ENOSPC, errno.EDQUOT}:
                 raise StoreFull(error.errno, "the gateway has no room left for uploads") from error
-            raise
+            raise StoreAway(f"the gateway cannot write uploads now: {error.strerror or error}") from error
         yield upload
     finally:
-        await asyncio.to_thread(path.unlink, missing_ok=True)
+        with suppress(OSError):  # a disk that has become read-only keeps it until the gateway's end
+            await asyncio.to_thread(path.unlink, missing_ok=True)
 
 
 async def _write(request: Request, path: Path, limit: int) -> Upload:

@@ -11,6 +11,8 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 
+from tiltyard_orchestrator.domain.backoff import Backoff
+
 
 class Timing(BaseSettings):
     """The clocks of the protocol, in seconds. They only make sense together, so they are checked together."""
@@ -29,6 +31,14 @@ class Timing(BaseSettings):
     """How often the keeper looks for leases that ran out."""
     worker_lost_after: float = Field(default=60, gt=0)
     """A worker not heard of for this long is shown as lost."""
+    retry_seconds: float = Field(default=5, ge=0)
+    """The pause before another attempt; doubled each time."""
+    retry_longest_seconds: float = Field(default=300, ge=0)
+
+    @property
+    def backoff(self) -> Backoff:
+        """The pauses between attempts."""
+        return Backoff(first=self.retry_seconds, longest=self.retry_longest_seconds)
 
     @model_validator(mode="after")
     def _renews_in_time(self) -> Self:
@@ -58,6 +68,8 @@ class Settings(Timing):
     mlflow_url: str | None = None
     host: str = "127.0.0.1"
     port: int = Field(default=8420, ge=0, le=65535)
+    keep_days: float | None = Field(default=None, gt=0)
+    """Jobs that ended longer ago are exported to the store with their events, and leave the tables; None: never."""
     database_pool_size: int = Field(default=20, ge=2)
     bootstrap_token: SecretStr | None = None
     """A user's token, known to the gateway from its start."""

@@ -8,28 +8,40 @@ import pytest
 
 from tests.api.conftest import Gateway, log_of
 from tiltyard_api import attempts
+from tiltyard_orchestrator.storage.tokens import new_token
 
 
-async def test_of_ten_workers_that_were_told_of_a_job_one_gets_it(gateway: Gateway) -> None:
-    job = await gateway.submit(timeout=90)
-    asked = {"worker": "w1", "queue": "cpu"}
+def asking(worker: str = "w1") -> dict[str, str]:
+    return {"worker": worker, "token": new_token("tya")}
+
+
+async def test_of_ten_workers_that_were_rung_for_one_job_one_gets_it(gateway: Gateway) -> None:
+    await gateway.submit(timeout=90)
     answers = await asyncio.gather(
-        *(gateway.worker.post(f"/jobs/{job.id}/claim", json=asked) for _ in range(10))
+        *(gateway.worker.post("/queues/cpu/claim", json=asking(f"w{one}")) for one in range(10))
     )
     won = [answer.json() for answer in answers if answer.status_code == 200]
     assert len(won) == 1
     assert (won[0]["epoch"], won[0]["attempt"], won[0]["timeout"]) == (1, 1, 90)
     assert won[0]["command"] == "python attack.py --eps 0.1"
     refused = next(answer for answer in answers if answer.status_code != 200)
-    assert (refused.status_code, refused.json()["code"]) == (409, "not_claimable")
+    assert (refused.status_code, refused.json()["code"]) == (409, "nothing_to_claim")
 
 
-async def test_a_job_of_another_queue_or_of_a_paused_one_is_not_claimable(gateway: Gateway) -> None:
-    job = await gateway.submit(queue="pytorch")
-    asked = {"worker": "w1", "queue": "cpu"}
-    assert (await gateway.worker.post(f"/jobs/{job.id}/claim", json=asked)).status_code == 409
+async def test_a_claim_whose_answer_was_lost_is_answered_again_with_the_same_job(gateway: Gateway) -> None:
+    for _ in range(2):
+        await gateway.submit()
+    asked = asking()
+    first, again = [(await gateway.worker.post("/queues/cpu/claim", json=asked)).json() for _ in range(2)]
+    assert again == first
+    assert (await gateway.worker.post("/queues/cpu/claim", json=asking())).json()["job"] != first["job"]
+
+
+async def test_a_job_of_another_queue_or_of_a_paused_one_is_not_to_be_had(gateway: Gateway) -> None:
+    await gateway.submit(queue="pytorch")
+    assert (await gateway.worker.post("/queues/cpu/claim", json=asking())).status_code == 409
     await gateway.user.patch("/queues/pytorch", json={"paused": True})
-    paused = await gateway.worker.post(f"/jobs/{job.id}/claim", json=asked | {"queue": "pytorch"})
+    paused = await gateway.worker.post("/queues/pytorch/claim", json=asking())
     assert "paused" in paused.json()["detail"]
 
 

@@ -1,5 +1,6 @@
 """What comes in at the door: who gets in, and how everything that goes wrong is answered."""
 
+import errno
 from typing import Any
 
 import pytest
@@ -49,7 +50,7 @@ async def test_a_workers_token_is_for_workers_and_a_users_for_users(gateway: Gat
     assert problem_of(await gateway.worker.get("/jobs")).code == "forbidden"
     assert problem_of(await gateway.worker.post("/tickets")).code == "forbidden"
     asked = {"worker": "w", "queue": "cpu"}
-    assert problem_of(await gateway.user.post("/jobs/feed/claim", json=asked)).code == "forbidden"
+    assert problem_of(await gateway.user.post("/queues/cpu/claim", json=asked)).code == "forbidden"
 
 
 async def test_a_revoked_token_is_refused_within_seconds(gateway: Gateway, until: Any) -> None:
@@ -166,6 +167,16 @@ async def test_a_full_store_is_said(gateway: Gateway, monkeypatch: pytest.Monkey
     monkeypatch.setattr(gateway.parts.store, "put", full)
     answer = await gateway.put(claim, "x", b"x")
     assert (problem_of(answer).code, answer.status_code) == ("store_full", 507)
+
+
+async def test_a_disk_that_takes_no_upload_is_said(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def protected(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", "/store/.uploads/x")
+
+    claim = await gateway.running()
+    monkeypatch.setattr("tiltyard_api.upload._write", protected)
+    answer = await gateway.put(claim, "x", b"x")
+    assert (problem_of(answer).code, answer.status_code) == ("store_unavailable", 503)
 
 
 async def test_our_own_fault_has_an_incident_and_no_insides(

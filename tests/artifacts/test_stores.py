@@ -134,6 +134,19 @@ async def test_a_folder_without_room_says_so_and_keeps_what_it_had(
     assert [path.name for path in (tmp_path / "store").iterdir()] == ["a%"]
 
 
+async def test_a_folder_that_cannot_be_written_is_away(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FolderStore(tmp_path / "store")
+
+    def protected(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(shutil, "copyfileobj", protected)
+    with pytest.raises(StoreAway, match="Read-only"):
+        await store.put("a", file)
+
+
 async def test_a_server_that_is_away_is_said_to_be(file: Path) -> None:
     away = S3Store(f"http://127.0.0.1:{free_port()}", bucket="b", access_key="a", secret_key="s" * 8)
     assert not await away.ready()

@@ -48,6 +48,12 @@ async def test_a_published_job_waits_in_its_queue_for_a_worker_that_comes_later(
     assert [message.payload[0] for message in read_all(broker_url, "pytorch")] == [["j2"]]
 
 
+async def test_a_bell_makes_no_queue_but_the_one_that_it_rings(publisher: Publisher, broker_url: str) -> None:
+    await publisher.publish([Due(job="j1", queue="cpu")])
+    with Connection(broker_url) as connection, pytest.raises(connection.channel_errors):
+        connection.channel().queue_declare("celery", passive=True)
+
+
 async def test_five_hundred_jobs_all_arrive(publisher: Publisher, broker_url: str) -> None:
     await publisher.publish([Due(job=f"j{number}", queue="cpu") for number in range(500)])
     assert {message.payload[0][0] for message in read_all(broker_url, "cpu")} == {f"j{n}" for n in range(500)}

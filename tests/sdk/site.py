@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import secrets
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -98,13 +99,21 @@ class Site:
         )
 
     def claim(self, job: str) -> "Attempt":
-        """Take a job, as a worker does that was told of it."""
+        """Take a job, as a worker does; those whose turn is before it are given back."""
+        others: list[Attempt] = []
         with self.as_worker() as http:
             beat = {"host": "here", "queue": "cpu", "state": "busy", "fence": "none"}
             http.put("/workers/w1", json=beat).raise_for_status()
-            answer = http.post(f"/jobs/{job}/claim", json={"worker": "w1", "queue": "cpu"})
-            claim = answer.raise_for_status().json()
-        return Attempt(site=self, job=job, epoch=claim["epoch"], token=claim["token"])
+            while True:
+                asked = {"worker": "w1", "token": f"tya_{secrets.token_urlsafe(32)}"}
+                claim = http.post("/queues/cpu/claim", json=asked).raise_for_status().json()
+                taken = Attempt(site=self, job=claim["job"], epoch=claim["epoch"], token=claim["token"])
+                if taken.job == job:
+                    break
+                others.append(taken)
+        for other in others:
+            other.release()
+        return taken
 
     def as_worker(self, token: str = WORKER_TOKEN) -> httpx.Client:
         """Plain HTTP with a worker's or an attempt's token."""
@@ -135,6 +144,10 @@ class Attempt:
     def finish(self, state: str = "succeeded", **how: Any) -> None:
         """End the job."""
         self._post("finish", {"first": self.sent, "events": [], "state": state, **how})
+
+    def release(self) -> None:
+        """Hand the job back."""
+        self._post("release", {})
 
     def keep(self, path: str, content: bytes) -> None:
         """Store an artifact."""

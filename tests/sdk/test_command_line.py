@@ -59,8 +59,9 @@ def test_a_dry_run_shows_the_command_and_starts_nothing(site: Site, project: Pat
 
 @pytest.mark.parametrize(("end", "code"), ENDS)
 def test_wait_exits_with_how_the_job_ended(
-    site: Site, job: str, end: tuple[str, dict[str, str]], code: int
+    site: Site, project: Path, end: tuple[str, dict[str, str]], code: int
 ) -> None:
+    job = site.run("submit", str(project), "--max-attempts", "1").stdout.strip()
     attempt = site.claim(job)
     waiting = site.begin("wait", job[:10])
     attempt.print("working\n")

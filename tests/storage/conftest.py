@@ -1,5 +1,6 @@
 """A job to move about."""
 
+import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -65,13 +66,13 @@ def claimed(database: Database) -> Claim:
         async with database.transaction() as session:
             got = await claim(
                 session,
-                job=job,
                 worker=worker,
                 queue="cpu",
-                token_sha256="t" * 64,
+                token_sha256=secrets.token_hex(32),
                 lease_seconds=lease_seconds,
             )
         assert isinstance(got, Claimed), got
+        assert got.job == job, "another job's turn is before it"
         return got
 
     return take

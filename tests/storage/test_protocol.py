@@ -10,19 +10,22 @@ from sqlalchemy.exc import IntegrityError
 
 from tests.storage.conftest import Claim, Submit, new_job
 from tiltyard.wire import EventKind, Finish, JobState, QueuePatch, Reason, Report, Reported
+from tiltyard_orchestrator.domain.backoff import Backoff
 from tiltyard_orchestrator.storage.cancel import cancel
-from tiltyard_orchestrator.storage.claim import Claimed, NotClaimable, claim
+from tiltyard_orchestrator.storage.claim import Claimed, NothingToClaim, claim
 from tiltyard_orchestrator.storage.database import Database
 from tiltyard_orchestrator.storage.dispatch import dispatch
 from tiltyard_orchestrator.storage.events import read_events
 from tiltyard_orchestrator.storage.expire import expire
 from tiltyard_orchestrator.storage.finish import finish
 from tiltyard_orchestrator.storage.jobs import get_job
+from tiltyard_orchestrator.storage.moves import lock
 from tiltyard_orchestrator.storage.queues import patch_queue
 from tiltyard_orchestrator.storage.release import release
 from tiltyard_orchestrator.storage.report import ReportGap, report
 from tiltyard_orchestrator.storage.submit import KeyReused, submit
 
+AT_ONCE = Backoff(first=0)
 SUCCEEDED = Finish(first=0, state=JobState.succeeded)
 
 
@@ -105,29 +108,40 @@ async def test_two_keepers_never_take_the_same_due_job(database: Database, submi
 
 
 async def test_of_many_claims_one_wins(database: Database, submitted: Submit) -> None:
-    job = await submitted()
+    await submitted()
 
     async def once(worker: int) -> Any:
         async with database.transaction() as session:
             return await claim(
-                session, job=job.id, worker=f"w{worker}", queue="cpu", token_sha256="t", lease_seconds=60
+                session, worker=f"w{worker}", queue="cpu", token_sha256=f"t{worker}", lease_seconds=60
             )
 
     answers = await asyncio.gather(*(once(worker) for worker in range(20)))
     winners = [answer for answer in answers if isinstance(answer, Claimed)]
     assert [(won.epoch, won.attempt) for won in winners] == [(1, 1)]
-    assert {answer for answer in answers if isinstance(answer, NotClaimable)} == {
-        NotClaimable(why="it is running")
-    }
+    others = [answer for answer in answers if isinstance(answer, NothingToClaim)]
+    assert len(others) == 19
+    assert {answer.why for answer in others} == {"no job waits in the queue cpu"}
+
+
+async def test_a_claim_waits_for_no_job_that_somebody_has_locked(
+    database: Database, submitted: Submit, claimed: Claim
+) -> None:
+    first, second = await submitted(), await submitted()
+    async with asyncio.timeout(10), database.transaction() as other:
+        await lock(other, first.id)
+        await claimed(second.id)
+        async with database.transaction() as session:
+            got = await claim(session, worker="w", queue="cpu", token_sha256="t", lease_seconds=60)
+        assert isinstance(got, NothingToClaim)
+    await claimed(first.id)
 
 
 async def test_a_worker_of_another_queue_is_refused(database: Database, submitted: Submit) -> None:
-    job = await submitted()
+    await submitted()
     async with database.transaction() as session:
-        got = await claim(
-            session, job=job.id, worker="w", queue="pytorch", token_sha256="t", lease_seconds=60
-        )
-    assert got == NotClaimable(why="it is for the queue cpu, not pytorch")
+        got = await claim(session, worker="w", queue="pytorch", token_sha256="t", lease_seconds=60)
+    assert got == NothingToClaim(why="no job waits in the queue pytorch")
 
 
 async def test_a_paused_queue_takes_submissions_and_starts_nothing(
@@ -138,8 +152,8 @@ async def test_a_paused_queue_takes_submissions_and_starts_nothing(
     job = await submitted()
     async with database.transaction() as session:
         assert await dispatch(session, resend_seconds=30) == []
-        got = await claim(session, job=job.id, worker="w", queue="cpu", token_sha256="t", lease_seconds=60)
-        assert got == NotClaimable(why="the queue cpu is paused")
+        got = await claim(session, worker="w", queue="cpu", token_sha256="t", lease_seconds=60)
+        assert got == NothingToClaim(why="the queue cpu is paused")
     async with database.transaction() as session:
         await patch_queue(session, "cpu", QueuePatch(paused=False), lost_after=60)
     async with database.transaction() as session:
@@ -220,7 +234,7 @@ async def test_a_finished_job_has_one_result_and_its_repeat_the_same_answer(
     result = Finish(first=0, events=[line(0)], state=JobState.failed, reason=Reason.exit_code, exit_code=3)
     for _ in range(3):
         async with database.transaction() as session:
-            answer = await finish(session, job=job.id, epoch=held.epoch, result=result)
+            answer = await finish(session, job=job.id, epoch=held.epoch, result=result, backoff=AT_ONCE)
         assert answer is not None
         assert answer.state is JobState.failed
     assert await states(database, job.id) == ["queued", "running", "failed"]
@@ -238,9 +252,25 @@ async def test_a_failed_start_is_tried_again_while_attempts_are_left(
     for expected in (JobState.queued, JobState.failed):
         held = await claimed(job.id)
         async with database.transaction() as session:
-            answer = await finish(session, job=job.id, epoch=held.epoch, result=failed)
+            answer = await finish(session, job=job.id, epoch=held.epoch, result=failed, backoff=AT_ONCE)
         assert answer is not None
         assert answer.state is expected
+
+
+async def test_a_failed_starts_repeat_is_told_of_the_next_attempt_also_when_that_one_runs(
+    database: Database, submitted: Submit, claimed: Claim
+) -> None:
+    job = await submitted()
+    first = await claimed(job.id)
+    failed = Finish(first=0, state=JobState.failed, reason=Reason.start_failed)
+    async with database.transaction() as session:
+        await finish(session, job=job.id, epoch=first.epoch, result=failed, backoff=AT_ONCE)
+    second = await claimed(job.id)
+    async with database.transaction() as session:
+        again = await finish(session, job=job.id, epoch=first.epoch, result=failed, backoff=AT_ONCE)
+    assert again is not None
+    assert again.state is JobState.queued
+    assert (await now_is(database, job.id)).attempt == second.attempt
 
 
 async def test_an_expired_lease_gives_the_job_to_another_and_fences_the_first(
@@ -249,18 +279,21 @@ async def test_an_expired_lease_gives_the_job_to_another_and_fences_the_first(
     job = await submitted()
     late = await claimed(job.id, lease_seconds=-1)
     async with database.transaction() as session:
-        assert await expire(session) == [job.id]
+        assert await expire(session, backoff=AT_ONCE) == [job.id]
     async with database.transaction() as session:
         assert (
             await report(session, job=job.id, epoch=late.epoch, news=Report(first=0), lease_seconds=60)
             is None
         )
-        assert await finish(session, job=job.id, epoch=late.epoch, result=SUCCEEDED) is None
+        assert await finish(session, job=job.id, epoch=late.epoch, result=SUCCEEDED, backoff=AT_ONCE) is None
     second = await claimed(job.id)
     assert (second.attempt, second.epoch > late.epoch) == (2, True)
     async with database.transaction() as session:
-        assert await finish(session, job=job.id, epoch=late.epoch, result=SUCCEEDED) is None
-        assert await finish(session, job=job.id, epoch=second.epoch, result=SUCCEEDED) is not None
+        assert await finish(session, job=job.id, epoch=late.epoch, result=SUCCEEDED, backoff=AT_ONCE) is None
+        assert (
+            await finish(session, job=job.id, epoch=second.epoch, result=SUCCEEDED, backoff=AT_ONCE)
+            is not None
+        )
 
 
 async def test_a_job_whose_workers_are_all_lost_fails_after_its_last_attempt(
@@ -270,7 +303,7 @@ async def test_a_job_whose_workers_are_all_lost_fails_after_its_last_attempt(
     for _ in range(2):
         await claimed(job.id, lease_seconds=-1)
         async with database.transaction() as session:
-            await expire(session)
+            await expire(session, backoff=AT_ONCE)
     ended = await now_is(database, job.id)
     assert (ended.state, ended.reason, ended.attempt) == (JobState.failed, Reason.worker_lost, 2)
     assert "2 of 2 attempts" in ended.message
@@ -284,7 +317,7 @@ async def test_a_lease_that_was_renewed_does_not_expire(
     async with database.transaction() as session:
         await report(session, job=job.id, epoch=held.epoch, news=Report(first=0), lease_seconds=60)
     async with database.transaction() as session:
-        assert await expire(session) == []
+        assert await expire(session, backoff=AT_ONCE) == []
 
 
 async def test_a_queued_job_is_cancelled_at_once_and_twice_is_once(
@@ -322,7 +355,7 @@ async def test_a_cancelled_job_whose_worker_is_lost_is_cancelled_and_not_queued(
     async with database.transaction() as session:
         await cancel(session, job.id)
     async with database.transaction() as session:
-        await expire(session)
+        await expire(session, backoff=AT_ONCE)
     assert (await now_is(database, job.id)).state is JobState.cancelled
 
 
@@ -332,7 +365,7 @@ async def test_a_job_that_was_handed_back_does_not_count_the_attempt(
     job = await submitted(max_attempts=1)
     held = await claimed(job.id)
     async with database.transaction() as session:
-        assert await release(session, job=job.id, epoch=held.epoch)
+        assert await release(session, job=job.id, epoch=held.epoch) is JobState.queued
     async with database.transaction() as session:
         assert not await release(session, job=job.id, epoch=held.epoch)
         assert [due.job for due in await dispatch(session, resend_seconds=30)] == [job.id]

@@ -50,7 +50,9 @@ class Running:
     def __init__(self, gateway: Gateway, job: Job, settings: WorkerSettings, fence: Fence) -> None:
         self.job = job
         self._connection = Connection(gateway.url, WORKER_TOKEN)
-        claim = self._connection.claim(job.claim.job, ClaimRequest(worker="w", queue="cpu"))
+        claim = self._connection.claim(
+            "cpu", ClaimRequest(worker="w", token=f"tya_{secrets.token_urlsafe(32)}")
+        )
         self.attempt = Attempt(claim, self._connection, settings, fence)
         self._thread = threading.Thread(target=self.attempt.run)
         self._thread.start()

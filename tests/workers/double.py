@@ -13,6 +13,7 @@ from typing import Any
 
 from tiltyard.wire import (
     Claim,
+    ClaimRequest,
     EntryPoint,
     Finish,
     FinishAnswer,
@@ -22,6 +23,7 @@ from tiltyard.wire import (
     Reported,
     Worker,
     WorkerHeartbeat,
+    WorkerOrder,
 )
 from tiltyard.wire.attempts import ReportAnswer
 from tiltyard.wire.model import WireModel
@@ -67,9 +69,13 @@ class Gateway:
         self.archives: dict[str, bytes] = {}
         self.workers: dict[str, list[WorkerHeartbeat]] = {}
         self.queues = {"cpu"}
+        self.order: WorkerOrder | None = None
+        """What every worker is told."""
         self.away = threading.Event()
         self.archives_away = False
         self.refuse_events = 0
+        self.collisions = 0
+        """So many calls of an attempt meet another one in the database."""
         self.lose_answers = 0
         """So many answers are not sent although the call was served."""
         self._lock = threading.RLock()
@@ -98,6 +104,7 @@ class Gateway:
         files: dict[str, str] | None = None,
         *,
         timeout: float | None = None,
+        progress_timeout: float | None = None,
         outputs: str | None = None,
         parameters: dict[str, Any] | None = None,
     ) -> Job:
@@ -111,7 +118,7 @@ class Gateway:
             job=job, epoch=1, attempt=1, max_attempts=3, token=f"tya_{job}", experiment="tests",
             archive=digest, archive_size=len(archive), project="",
             entry_point=entry.model_copy(update={"outputs": outputs}) if outputs else entry,
-            parameters=parameters or {}, command=command, queue="cpu", timeout=timeout,
+            parameters=parameters or {}, command=command, queue="cpu", timeout=timeout, progress_timeout=progress_timeout,
             lease_seconds=4, renew_seconds=1,
         )  # fmt: skip
         self.jobs[job] = Job(claim=claim)
@@ -128,8 +135,8 @@ class Gateway:
             match [method, *path]:
                 case ["PUT", "workers", name]:
                     return self._heartbeat(name, headers, WorkerHeartbeat.model_validate_json(body))
-                case ["POST", "jobs", job, "claim"]:
-                    return self._claim(self.jobs[job])
+                case ["POST", "queues", queue, "claim"]:
+                    return self._claim(queue, ClaimRequest.model_validate_json(body))
                 case ["GET", "archives", digest, "content"]:
                     if self.archives_away:
                         raise Refusal(503, "store_unavailable", "the store is away")
@@ -153,12 +160,16 @@ class Gateway:
             raise Refusal(404, "unknown_queue", f"there is no queue {said.queue!r}; there are: cpu")
         self.workers.setdefault(name, []).append(said)
         now = "2026-01-01T00:00:00Z"
-        return Worker.model_validate(said.model_dump() | {"id": name, "started_at": now, "last_seen": now})
+        shown = said.model_dump(exclude={"incarnation"}) | {"id": name, "order": self.order}
+        return Worker.model_validate(shown | {"started_at": now, "last_seen": now})
 
-    def _claim(self, job: Job) -> Claim:
-        if job.state != "queued":
-            raise Refusal(409, "not_claimable", job.state)
+    def _claim(self, queue: str, asked: ClaimRequest) -> Claim:
+        held = next((job for job in self.jobs.values() if job.claim.token == asked.token), None)
+        waiting = (job for job in self.jobs.values() if job.state == "queued" and job.claim.queue == queue)
+        if (job := held or next(waiting, None)) is None:
+            raise Refusal(409, "nothing_to_claim", f"no job waits in the queue {queue}")
         job.state = "running"
+        job.claim = job.claim.model_copy(update={"token": asked.token})
         return job.claim
 
     def _own(self, job: str, epoch: str, headers: Any) -> Job:
@@ -168,6 +179,9 @@ class Gateway:
         return found
 
     def _attempt(self, job: Job, verb: str, body: bytes) -> WireModel | None:
+        if self.collisions:
+            self.collisions -= 1
+            raise Refusal(409, "changed_meanwhile", "somebody else changed it at the same moment")
         if verb == "release":
             self.take_over(job)
             return None

@@ -1,5 +1,6 @@
 """Claims one job and runs it: what a pool's process does, as a process that a test can kill."""
 
+import secrets
 import sys
 from pathlib import Path
 
@@ -19,5 +20,6 @@ settings = WorkerSettings(
     mlflow_url=None,
     scratch=Path(scratch),
 )
-claim = gateway.claim(job, ClaimRequest(worker="w", queue="cpu"))
+del job
+claim = gateway.claim("cpu", ClaimRequest(worker="w", token=f"tya_{secrets.token_urlsafe(32)}"))
 Attempt(claim, gateway, settings, Fence(name=name, how=how)).run()

@@ -1,5 +1,6 @@
 """One attempt from claim to finish: every way it can end, whatever the job prints and whatever the gateway does."""
 
+import errno
 import os
 import secrets
 import subprocess
@@ -57,6 +58,28 @@ def test_a_job_that_runs_too_long_is_ended(run: Run) -> None:
     assert not processes(mark)
 
 
+def test_a_job_that_is_silent_for_too_long_is_ended(run: Run) -> None:
+    mark = unlikely()
+    job = run(f"for i in 1 2 3 4 5; do echo $i; sleep 0.3; done; sleep {mark}", progress_timeout=1)
+    assert job.finish is not None
+    assert (job.state, job.finish.reason) == ("failed", "timed_out")
+    assert "progress time-out of 1 s" in str(job.finish.message)
+    assert job.log() == "1\n2\n3\n4\n5\n", "each line began the silence anew"
+    assert not processes(mark)
+
+
+def test_what_a_job_prints_breaks_its_silence_also_when_it_is_not_kept(run: Run) -> None:
+    shout = "import time\nfor _ in range(40): print('x' * 100_000, flush=True); time.sleep(0.05)"
+    job = run("python shout.py", {"shout.py": shout}, progress_timeout=1, job=None)
+    assert job.state == "succeeded"
+
+
+def test_a_call_that_met_another_one_in_the_database_is_made_again(gateway: Gateway, run: Run) -> None:
+    gateway.collisions = 4
+    job = run("echo one; sleep 1; echo two")
+    assert (job.state, job.log(), gateway.collisions) == ("succeeded", "one\ntwo\n", 0)
+
+
 def test_a_superseded_attempt_stops_at_once_and_says_no_more(
     gateway: Gateway, start: Callable[..., Running]
 ) -> None:
@@ -96,11 +119,27 @@ def test_an_archive_that_is_gone_or_damaged_is_told_in_words(
     gone, damaged = gateway.submit("true"), gateway.submit("true", {"other": "x"})
     gateway.archives[damaged.claim.archive] += b"x"
     del gateway.archives[gone.claim.archive]
-    for job, said in ((damaged, "arrived damaged"), (gone, "there is no archive")):
+    for job, said in ((gone, "there is no archive"), (damaged, "arrived damaged")):
         start("", job=job).end()
         assert job.finish is not None
         assert (job.state, job.finish.reason) == ("failed", "start_failed")
         assert said in str(job.finish.message)
+
+
+@pytest.mark.parametrize(
+    "place", ["scratch.attempt_folder", "scratch.prepare", "TrackedRun.begin", "Channel"]
+)
+def test_a_worker_whose_disk_is_full_says_that_the_job_did_not_start(
+    run: Run, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "no room")
+
+    monkeypatch.setattr(f"tiltyard_workers.supervisor.attempt.{place}", full)
+    job = run("echo started")
+    assert job.finish is not None
+    assert (job.state, job.finish.reason, job.log()) == ("failed", "start_failed", "")
+    assert "disk is full" in str(job.finish.message)
 
 
 def test_an_archive_is_fetched_once(gateway: Gateway, start: Callable[..., Running]) -> None:

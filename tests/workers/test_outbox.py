@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.servers import wait_for
-from tiltyard.wire import Claim, EntryPoint, EventKind
+from tiltyard.wire import Claim, EntryPoint, EventKind, Reported
 from tiltyard_workers.gateway import Gateway
 from tiltyard_workers.supervisor import outbox as outboxes
 from tiltyard_workers.supervisor.outbox import Outbox
@@ -141,6 +142,25 @@ def test_a_flood_of_text_delays_no_report_and_is_refused_above_a_limit(
     before = len(reports.reports)
     wait_for(lambda: len(reports.reports) > before + 3, seconds=5)
     assert all(len(json.dumps(report)) < 200_000 for report in reports.reports)
+
+
+def test_what_is_left_at_the_end_goes_in_pieces_that_the_gateway_takes(
+    outbox: Outbox, reports: Reports
+) -> None:
+    written_out_long = {"stream": "stdout", "text": "\x01" * 16_000}
+    left = [Reported(at=datetime.now(UTC), kind=EventKind.log, data=written_out_long) for _ in range(260)]
+    first, rest = outbox.send_rest(0, left)
+    assert first + len(rest) == len(left)
+    said = [report for report in reports.reports if report["events"]]
+    assert [report["first"] for report in said] == list(range(0, first, len(said[0]["events"])))
+    longest = max(
+        len(json.dumps(events))
+        for events in [
+            *(report["events"] for report in said),
+            [event.model_dump(mode="json") for event in rest],
+        ]
+    )
+    assert longest < 16 << 20
 
 
 def test_a_cancel_is_told_once(outbox: Outbox, reports: Reports, heard: list[str]) -> None:

@@ -3,12 +3,14 @@
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.servers import free_port
 from tests.workers.conftest import Run, Running
+from tiltyard_workers.supervisor.scratch import clear_leftovers
 from tiltyard_workers.tracking import run as runs
 from tiltyard_workers.tracking.door import Answer, Door
 
@@ -42,6 +44,19 @@ def test_an_unmodified_script_runs_without_mlflow_and_its_files_are_kept(run: Ru
     assert job.state == "succeeded", job.log()
     assert job.artifacts == {"mlflow/reports/report.txt": b"a report", "mlflow/said.txt": b"said"}
     assert "MLflow is away" in job.log("stderr")
+
+
+def test_a_record_that_cannot_be_kept_for_later_costs_no_result(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "scratch/mlflow-later").write_text("no folder")
+    job = run("echo done", changed={"mlflow_url": f"http://127.0.0.1:{free_port()}"})
+    assert (job.state, job.log("stdout")) == ("succeeded", "done\n")
+
+
+def test_what_a_killed_worker_was_to_tell_mlflow_later_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "mlflow-later/job.1").mkdir(parents=True)
+    clear_leftovers(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_script_runs_where_no_mlflow_is_configured(run: Run) -> None:

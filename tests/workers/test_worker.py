@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import psutil
@@ -15,8 +15,10 @@ import pytest
 from tests.servers import answers, free_port, rabbitmq_vhost, stop, valkey, wait_for
 from tests.workers.conftest import processes, unlikely
 from tests.workers.double import WORKER_TOKEN, Gateway, Job
+from tiltyard.wire import WorkerOrder
 from tiltyard_orchestrator.broker.publish import Publisher
 from tiltyard_orchestrator.storage.dispatch import Due
+from tiltyard_workers.broker import make_celery
 
 BROKERS = {"valkey": valkey, "rabbitmq": rabbitmq_vhost}
 TILTYARD = str(Path(sys.executable).parent / "tiltyard")
@@ -43,12 +45,13 @@ class Worker:
         self.gateway = gateway
         self.broker = broker
         self._log = folder / "worker.log"
+        self.scratch = folder / "scratch"
         clean = {name: value for name, value in os.environ.items() if not name.startswith("TILTYARD_")}
         given = {
             "TILTYARD_URL": gateway.url,
             "TILTYARD_WORKER_TOKEN": WORKER_TOKEN,
             "TILTYARD_BROKER_URL": broker,
-            "TILTYARD_SCRATCH": str(folder / "scratch"),
+            "TILTYARD_SCRATCH": str(self.scratch),
         }
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
@@ -111,6 +114,14 @@ def ended(job: Job, *states: str, seconds: float = 60) -> Job:
     return job
 
 
+def rung_again(worker: Worker, job: Job) -> Job:
+    """Ring, and give the job a moment to end."""
+    worker.ring(job)
+    with suppress(TimeoutError):
+        ended(job, seconds=5)
+    return job
+
+
 def test_a_job_that_is_rung_for_is_run_and_one_rung_for_twice_is_run_once(
     gateway: Gateway, broker: str, work: Callable[..., Worker]
 ) -> None:
@@ -131,6 +142,27 @@ def test_a_job_that_is_rung_for_is_run_and_one_rung_for_twice_is_run_once(
     assert "Traceback" not in worker.log
 
 
+def test_a_worker_that_cannot_start_jobs_takes_them_ever_more_slowly_until_it_can(
+    gateway: Gateway, embedded_broker: str, work: Callable[..., Worker]
+) -> None:
+    worker = work(embedded_broker, "--queue", "cpu", "--name", "sick").ready()
+    jobs = worker.scratch / "sick/jobs"
+    wait_for(jobs.parent.is_dir, seconds=30)
+    jobs.write_text("no folder")
+    for rest in ("1.0", "2.0"):
+        failed = ended(worker.ring(gateway.submit("true")))
+        assert failed.finish is not None
+        assert failed.finish.reason == "start_failed"
+        wait_for(lambda rest=rest: f"seconds={rest}" in worker.log)
+    jobs.unlink()
+    assert ended(worker.ring(gateway.submit("true"))).state == "succeeded"
+    wait_for(lambda: not list(jobs.iterdir()))
+    jobs.rmdir()
+    jobs.write_text("no folder again")
+    assert ended(worker.ring(gateway.submit("true"))).state == "failed"
+    wait_for(lambda: worker.log.count("seconds=1.0") == 2)
+
+
 def test_a_term_lets_the_job_end_and_takes_nothing_new(
     gateway: Gateway, broker: str, work: Callable[..., Worker]
 ) -> None:
@@ -143,6 +175,48 @@ def test_a_term_lets_the_job_end_and_takes_nothing_new(
     assert worker.process.wait(30) == 0, worker.log
     assert (job.state, job.log()) == ("succeeded", "up\ndone\n")
     assert late.state == "queued"
+
+
+def test_a_worker_that_is_told_to_drain_ends_its_job_takes_nothing_new_and_rejoins(
+    gateway: Gateway, broker: str, work: Callable[..., Worker]
+) -> None:
+    worker = work(broker, TILTYARD_HEARTBEAT_SECONDS="0.5").ready()
+    job = worker.ring(gateway.submit("echo up; sleep 3; echo done"))
+    wait_for(lambda: "up" in job.log())
+    gateway.order = WorkerOrder.drain
+    wait_for(lambda: worker.state == "draining")
+    late = worker.ring(gateway.submit("echo late"))
+    ended(job)
+    wait_for(lambda: next(iter(gateway.workers.values()))[-1].job is None)
+    assert (job.state, job.log(), late.state) == ("succeeded", "up\ndone\n", "queued")
+    assert worker.process.poll() is None
+    gateway.order = None
+    assert ended(late).log() == "late\n"
+
+
+def test_a_worker_that_is_told_to_stop_hands_its_job_back_and_goes(
+    gateway: Gateway, embedded_broker: str, work: Callable[..., Worker]
+) -> None:
+    mark = unlikely()
+    worker = work(embedded_broker, TILTYARD_HEARTBEAT_SECONDS="0.5").ready()
+    job = worker.ring(gateway.submit(f"echo up; sleep {mark}"))
+    wait_for(lambda: "up" in job.log())
+    gateway.order = WorkerOrder.stop
+    worker.process.wait(15)
+    assert (job.state, job.claim.epoch) == ("queued", 2)
+    assert not processes(mark)
+
+
+def test_a_claim_whose_answer_is_lost_is_asked_again_and_costs_nothing(
+    gateway: Gateway, embedded_broker: str, work: Callable[..., Worker]
+) -> None:
+    worker = work(embedded_broker, TILTYARD_HEARTBEAT_SECONDS="60").ready()
+    wait_for(lambda: worker.state == "idle")
+    job = gateway.submit("echo once")
+    gateway.lose_answers = 1
+    worker.ring(job)
+    assert ended(job).log() == "once\n"
+    assert job.claim.epoch == 1
 
 
 def test_a_term_to_the_whole_group_drains_as_one_to_the_worker_does(
@@ -262,10 +336,17 @@ def test_a_worker_goes_on_when_its_broker_comes_back(gateway: Gateway, work: Cal
             try:
                 worker.ready()
                 wait_for(lambda: answers(port))
-                ended(worker.ring(gateway.submit(f"echo {word}")))
+                job = gateway.submit(f"echo {word}")
+                # A bell may be lost while the connection is made anew: the keeper rings again, and so do we.
+                wait_for(lambda job=job: rung_again(worker, job).state == "succeeded", seconds=60)
             finally:
                 broker.terminate()
     assert "Traceback" not in worker.log
+
+
+def test_a_channel_that_the_broker_closes_is_opened_again() -> None:
+    # A real one is closed by the fault suite: it takes a broker whose patience can be changed.
+    assert make_celery("amqp://", "cpu").conf.broker_channel_error_retry
 
 
 def test_a_second_worker_of_the_same_name_is_told_so(

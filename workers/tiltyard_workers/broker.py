@@ -31,6 +31,8 @@ def make_celery(broker_url: str, queue: str) -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
+        # A RabbitMQ that bears no message as long as a job may run closes the channel: that is worth another one, no more.
+        broker_channel_error_retry=True,
         broker_heartbeat=30,
         broker_transport_options=_transport_options(broker_url),
         accept_content=["json"],

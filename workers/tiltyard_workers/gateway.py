@@ -66,9 +66,9 @@ class Gateway:
         """Say what this worker does."""
         return self._send("PUT", f"workers/{quote(worker)}", self._token, said, Worker)
 
-    def claim(self, job: str, asked: ClaimRequest) -> Claim:
-        """Ask for a job."""
-        return self._send("POST", f"jobs/{quote(job)}/claim", self._token, asked, Claim)
+    def claim(self, queue: str, asked: ClaimRequest) -> Claim:
+        """Ask for the next job of a queue."""
+        return self._send("POST", f"queues/{quote(queue)}/claim", self._token, asked, Claim)
 
     def report(self, claim: Claim, news: Report) -> ReportAnswer:
         """Send news of an attempt, and renew its lease."""
@@ -164,6 +164,8 @@ def _checked(answer: httpx.Response) -> None:
         code, detail = "unreadable", answer.text[:200]
     if code == "attempt_superseded":
         raise Superseded(detail)
-    if answer.status_code in {408, 425, 429, 507} or answer.status_code >= 500:
+    # Two that met in the database's locks: one of them is asked to try again.
+    again = code == "changed_meanwhile" or answer.status_code in {408, 425, 429, 507}
+    if again or answer.status_code >= 500:
         raise Away(f"{answer.status_code} {code}: {detail}")
     raise Refused(answer.status_code, code, detail)

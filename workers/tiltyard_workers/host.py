@@ -2,9 +2,11 @@
 
 import logging
 import os
+import secrets
 import signal
 import sys
 import threading
+import time
 import warnings
 from contextlib import suppress
 from queue import SimpleQueue
@@ -14,7 +16,7 @@ from typing import Any
 import structlog
 from celery import Celery, signals
 
-from tiltyard.wire import ClaimRequest, WorkerState
+from tiltyard.wire import Claim, ClaimRequest, WorkerOrder, WorkerState
 from tiltyard_workers.broker import RUN_TASK, make_celery
 from tiltyard_workers.fences.fence import Fence
 from tiltyard_workers.fences.strays import adopt_strays, end_strays
@@ -33,6 +35,11 @@ HAND_BACK_SECONDS = 3.5
 """How long handing a job back takes at most; then its processes end with the supervisor."""
 LEAVE_SECONDS = 8.0
 """How long this process outlives being told to stop at once."""
+CLAIM_SECONDS = 20.0
+"""How long a gateway that does not answer is asked for a job; after that the keeper rings again."""
+CLAIM_PAUSE_SECONDS = 0.5
+LONGEST_REST_SECONDS = 15.0
+"""After a start that failed by this host's fault. It begins with one second, and is doubled each time."""
 
 
 def host(settings: WorkerSettings, *, queue: str, fence: Fence, presence: Presence) -> int:
@@ -51,7 +58,12 @@ def host(settings: WorkerSettings, *, queue: str, fence: Fence, presence: Presen
     seat = _Seat(settings, queue, fence, presence)
     app.task(name=RUN_TASK, ignore_result=True)(seat.run)
     signals.worker_process_init.connect(seat.sit_down, weak=False)
-    signals.worker_ready.connect(lambda sender, **_: stop_as_told(sender, presence), weak=False)
+
+    def ready(sender: Any, **_: Any) -> None:
+        stop_as_told(sender, presence)
+        heed_orders(sender, presence, queue)
+
+    signals.worker_ready.connect(ready, weak=False)
     with hold(settings.scratch / presence.id):
         presence.keep_saying()
         try:
@@ -89,6 +101,7 @@ class _Seat:
         self._presence = presence
         self._attempt: Attempt | None = None
         self._stopping = threading.Event()
+        self._failed_starts = 0
         self._leaving: SimpleQueue[Attempt] = SimpleQueue()
 
     def sit_down(self, **_: Any) -> None:
@@ -105,27 +118,54 @@ class _Seat:
         threading.Thread(target=self._leave_in_time, name="leaving", daemon=True).start()
 
     def run(self, job: str) -> None:
-        """Claim a job and run it. Whatever happens, Celery hears that the message is done with."""
+        """Claim a job and run it, be it the one that was rung for or another.
+
+        Whatever happens, Celery hears that the message is done with.
+        """
         if self._stopping.is_set():
             return
-        try:
-            claim = self._gateway.claim(job, ClaimRequest(worker=self._presence.id, queue=self._queue))
-        except (Refused, Superseded, Away) as why:
-            log.info("not_claimed", job=job, why=str(why))
+        claim = self._claim(rung_for=job)
+        if claim is None:
             return
-        self._presence.current.set(job)
+        self._presence.current.set(claim.job)
+        unfit = True
         try:
             self._attempt = Attempt(claim, self._gateway, self._settings, self._fence)
             if self._stopping.is_set():
                 self._attempt.hand_back()
             self._attempt.run()
+            unfit = self._attempt.unfit
         except Exception:
             # The lease runs out, and the job goes to another worker.
-            log.exception("attempt_broke", job=job)
+            log.exception("attempt_broke", job=claim.job)
         finally:
             self._attempt = None
             end_strays()
             self._presence.current.set(None)
+        self._rest(unfit=unfit)
+
+    def _rest(self, *, unfit: bool) -> None:
+        """Leave jobs to other workers for a while after one could not start here, or a full disk would use all of them up."""
+        self._failed_starts = self._failed_starts + 1 if unfit else 0
+        if unfit:
+            seconds = min(2.0 ** (self._failed_starts - 1), LONGEST_REST_SECONDS)
+            log.warning("resting", seconds=seconds, failed_starts=self._failed_starts)
+            self._stopping.wait(seconds)
+
+    def _claim(self, *, rung_for: str) -> Claim | None:
+        """Ask for the job whose turn it is, with the same token until there is an answer: a lost one costs no lease."""
+        asked = ClaimRequest(worker=self._presence.id, token=f"tya_{secrets.token_urlsafe(32)}")
+        until = time.monotonic() + CLAIM_SECONDS
+        while True:
+            try:
+                return self._gateway.claim(self._queue, asked)
+            except (Refused, Superseded) as why:
+                log.info("not_claimed", rung_for=rung_for, why=str(why))
+                return None
+            except Away as why:
+                if time.monotonic() > until or self._stopping.wait(CLAIM_PAUSE_SECONDS):
+                    log.warning("not_claimed", rung_for=rung_for, why=str(why))
+                    return None
 
     def _hand_back(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping.set()
@@ -164,6 +204,22 @@ def stop_as_told(consumer: Any, presence: Presence) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, on_signal)
+
+
+def heed_orders(consumer: Any, presence: Presence, queue: str) -> None:
+    """Have what the gateway orders done: take nothing new, take jobs again, or hand back and stop."""
+
+    def heed(order: WorkerOrder | None) -> None:
+        log.info("ordered", order=str(order) if order else "rejoin")
+        match order:
+            case WorkerOrder.drain:
+                consumer.call_soon(consumer.cancel_task_queue, queue)
+            case WorkerOrder.stop:
+                os.kill(os.getpid(), signal.SIGQUIT)
+            case None:
+                consumer.call_soon(consumer.add_task_queue, queue)
+
+    presence.heed = heed
 
 
 def _log_as_lines() -> None:

@@ -3,13 +3,15 @@
 import mmap
 import os
 import re
+import secrets
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 
 import structlog
 
-from tiltyard.wire import WorkerHeartbeat, WorkerState
+from tiltyard.wire import WorkerHeartbeat, WorkerOrder, WorkerState
 from tiltyard_workers.gateway import Away, Gateway, Refused
 from tiltyard_workers.versions import versions
 
@@ -54,7 +56,11 @@ class Presence:
         self.id = re.sub(r"[^A-Za-z0-9._:@-]", "-", said)[:200]
         self.current = CurrentJob()
         self.state: WorkerState | None = None
-        """`draining` or `stopped` once it is; else the current job says."""
+        """`draining` or `stopped` once it is; else its order and the current job say."""
+        self.heed: Callable[[WorkerOrder | None], None] = lambda _order: None
+        """Called with each order that is new, and with None when it is taken back."""
+        self._order: WorkerOrder | None = None
+        self._incarnation = secrets.token_hex(8)
         self._gateway = gateway
         self._queue = queue
         self._image = image
@@ -72,18 +78,23 @@ class Presence:
             Away: the gateway does not answer.
         """
         job = self.current.get()
-        state = self.state or (WorkerState.busy if job else WorkerState.idle)
+        busy = WorkerState.busy if job else WorkerState.idle
+        state = self.state or (WorkerState.draining if self._order else busy)
         said = WorkerHeartbeat(
             host=socket.gethostname(),
             queue=self._queue,
             image=self._image,
             pid=os.getpid(),
+            incarnation=self._incarnation,
             state=state,
             fence=self._fence,
             job=job,
             versions=self._versions,
         )
-        self._gateway.heartbeat(self.id, said)
+        answer = self._gateway.heartbeat(self.id, said)
+        if answer.order != self._order and self.state is None:
+            self._order = answer.order
+            self.heed(answer.order)
 
     def keep_saying(self) -> None:
         """Tell every few seconds and at each change, until the process ends."""
@@ -103,7 +114,7 @@ class Presence:
         silent = 0.0
         while not self._stopped.wait(LOOK_SECONDS):
             silent += LOOK_SECONDS
-            now = (self.state, self.current.get())
+            now = (self.state, self._order, self.current.get())
             if now != said or silent >= self._every:
                 silent = 0.0
                 try:

@@ -27,6 +27,7 @@ class WorkerSettings(BaseSettings):
     """Between asking a job to end and ending it."""
     log_bytes: int = Field(default=16 << 20, ge=1 << 16)
     """How much of an attempt's output is kept; what is above it is left out in the middle, and marked."""
-    heartbeat_seconds: float = Field(default=15, gt=0)
+    heartbeat_seconds: float = Field(default=5, gt=0)
+    """How often a worker says that it is there; the answer is how an order to drain or to stop reaches it."""
     image: str = ""
     """The container image that this worker runs in."""

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from tiltyard_orchestrator.artifacts.store import CHUNK, Missing, StoreFull, place
+from tiltyard_orchestrator.artifacts.store import CHUNK, Missing, StoreAway, StoreFull, place
 
 
 class FolderStore:
@@ -32,7 +32,7 @@ class FolderStore:
         except OSError as error:
             if error.errno in {errno.ENOSPC, errno.EDQUOT}:
                 raise StoreFull(error.errno, f"no room is left in {self._folder}") from error
-            raise
+            raise _away(error) from error
 
     async def size(self, key: str) -> int | None:
         """The size of a key's file."""
@@ -45,6 +45,8 @@ class FolderStore:
             stream = await asyncio.to_thread(self._path(key).open, "rb")
         except FileNotFoundError as error:
             raise Missing(key) from error
+        except OSError as error:
+            raise _away(error) from error
         with stream:
             stream.seek(start)
             left = length
@@ -54,7 +56,10 @@ class FolderStore:
 
     async def delete(self, key: str) -> None:
         """Remove a key's file, and the folders that it leaves empty."""
-        await asyncio.to_thread(self._delete, self._path(key))
+        try:
+            await asyncio.to_thread(self._delete, self._path(key))
+        except OSError as error:
+            raise _away(error) from error
 
     def _path(self, key: str) -> Path:
         return self._folder / place(key)
@@ -89,6 +94,11 @@ class FolderStore:
                 folder.rmdir()
             except OSError:
                 return
+
+
+def _away(error: OSError) -> StoreAway:
+    # A disk that failed is mounted read-only, and one on the network may be gone for a while.
+    return StoreAway(f"the store's folder cannot be used now: {error.strerror or error}")
 
 
 def _rename(beside: Path, path: Path) -> None:

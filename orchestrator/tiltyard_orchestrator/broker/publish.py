@@ -108,6 +108,7 @@ class Publisher:
                 producer=producer,
                 exchange=JOBS.name,
                 routing_key=queue,
+                declare=[],  # its default queue, which nobody reads, is declared with every message otherwise
                 retry=False,
                 ignore_result=True,
                 serializer="json",

@@ -4,12 +4,12 @@ Storage writes no state of its own: every statement takes its predicate and its 
 protocol explore this very table. What is not here cannot happen.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from tiltyard.wire.jobs import FINAL_STATES, JobState, Reason
+from tiltyard.wire.jobs import FINAL_STATES, Failure, JobState, Reason
 
 CANCEL_REQUESTED = "A caller asked for it to end."
 
@@ -18,6 +18,8 @@ class Call(StrEnum):
     """Who moves a job: the verbs of the protocol."""
 
     submit = "submit"
+    settle = "settle"
+    overdue = "overdue"
     cancel = "cancel"
     claim = "claim"
     finish = "finish"
@@ -39,6 +41,11 @@ _S = JobState
 RULES: Mapping[Call, Rule] = MappingProxyType(
     {
         Call.submit: Rule(sources=frozenset(), targets=frozenset({_S.waiting, _S.queued}), new_epoch=False),
+        # What a job waited for has come, or can not come any more.
+        Call.settle: Rule(
+            sources=frozenset({_S.waiting}), targets=frozenset({_S.queued, _S.cancelled}), new_epoch=False
+        ),
+        Call.overdue: Rule(sources=frozenset({_S.queued}), targets=frozenset({_S.failed}), new_epoch=False),
         Call.cancel: Rule(
             sources=frozenset({_S.waiting, _S.queued}), targets=frozenset({_S.cancelled}), new_epoch=False
         ),
@@ -67,11 +74,24 @@ class Outcome:
     message: str | None = None
 
 
-RETRIED_REASONS = frozenset({Reason.start_failed})
-"""Failures that are the testbed's more than the user's: another attempt follows while there is one left."""
+CANCELLED = Outcome(state=_S.cancelled, reason=Reason.cancel_requested, message=CANCEL_REQUESTED)
 
 
-def after_finish(reported: Outcome, *, attempt: int, max_attempts: int) -> Outcome:
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """What decides whether a running job gets another attempt."""
+
+    attempt: int
+    max_attempts: int
+    retry_on: Collection[Failure]
+    cancel_requested: bool
+
+    def retries(self, reason: Reason | None) -> bool:
+        """Whether another attempt follows one that failed so."""
+        return reason is not None and reason.value in self.retry_on and self.attempt < self.max_attempts
+
+
+def after_finish(reported: Outcome, standing: Standing) -> Outcome:
     """Decide what a reported result does to the job.
 
     Raises:
@@ -79,33 +99,59 @@ def after_finish(reported: Outcome, *, attempt: int, max_attempts: int) -> Outco
     """
     if reported.state not in FINAL_STATES:
         raise ValueError(f"an attempt ends in a final state, not {reported.state}")
-    if reported.state is _S.failed and reported.reason in RETRIED_REASONS and attempt < max_attempts:
-        return Outcome(state=_S.queued, reason=reported.reason, message=reported.message)
-    return reported
+    if reported.state is not _S.failed or not standing.retries(reported.reason):
+        return reported
+    if standing.cancel_requested:
+        return CANCELLED
+    return Outcome(
+        state=_S.queued,
+        reason=reported.reason,
+        message=f"{reported.message or 'It failed.'} Attempt {standing.attempt} of {standing.max_attempts} failed so, "
+        "and the next one is queued.",
+    )
 
 
-def after_expiry(*, attempt: int, max_attempts: int, cancel_requested: bool, worker: str | None) -> Outcome:
+def after_expiry(standing: Standing, *, worker: str | None) -> Outcome:
     """Decide what becomes of a job whose lease ran out."""
-    if cancel_requested:
-        return Outcome(state=_S.cancelled, reason=Reason.cancel_requested, message=CANCEL_REQUESTED)
+    if standing.cancel_requested:
+        return CANCELLED
     lost = f"Worker {worker or 'unknown'} was not heard of for longer than its lease"
-    if attempt < max_attempts:
+    attempts = f"{standing.attempt} of {standing.max_attempts}"
+    if standing.retries(Reason.worker_lost):
         return Outcome(
             state=_S.queued,
             reason=Reason.worker_lost,
-            message=f"{lost}; attempt {attempt} of {max_attempts} is given up and the next one is queued.",
+            message=f"{lost}; attempt {attempts} is given up and the next one is queued.",
         )
-    return Outcome(
-        state=_S.failed,
-        reason=Reason.worker_lost,
-        message=f"{lost}, and {attempt} of {max_attempts} attempts are used up.",
-    )
+    spent = standing.attempt >= standing.max_attempts
+    rest = f"{attempts} attempts are used up" if spent else "it is not to be tried again after that"
+    return Outcome(state=_S.failed, reason=Reason.worker_lost, message=f"{lost}, and {rest}.")
 
 
 def after_release(*, cancel_requested: bool) -> Outcome:
     """Decide what becomes of a job that its worker handed back."""
     if cancel_requested:
-        return Outcome(state=_S.cancelled, reason=Reason.cancel_requested, message=CANCEL_REQUESTED)
+        return CANCELLED
     return Outcome(
         state=_S.queued, reason=Reason.released, message="Its worker was stopped and handed the job back."
+    )
+
+
+def after_waiting(*, dead: str | None) -> Outcome:
+    """Decide what becomes of a job that waits no longer.
+
+    Args:
+        dead: what can not come true any more, as a sentence; None where everything has.
+    """
+    if dead is not None:
+        return Outcome(state=_S.cancelled, reason=Reason.dependency, message=dead)
+    return Outcome(state=_S.queued)
+
+
+def after_overdue(*, seconds: float) -> Outcome:
+    """Decide what becomes of a job that nobody took in time."""
+    return Outcome(
+        state=_S.failed,
+        reason=Reason.timed_out,
+        message=f"No worker took it within its queue time-out of {seconds:g} s.",
     )

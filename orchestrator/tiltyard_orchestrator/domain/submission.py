@@ -15,6 +15,8 @@ from tiltyard_orchestrator.domain.command import LONGEST_COMMAND, render
 from tiltyard_orchestrator.domain.duration import parse_duration
 from tiltyard_orchestrator.domain.parameters import Bound, bind, did_you_mean, listed, shown
 
+TIMEOUTS = ("timeout", "queue_timeout", "progress_timeout")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Accepted:
@@ -26,7 +28,9 @@ class Accepted:
     command: str
     """The command line as the shell gets it."""
     timeout: float | None
-    """Seconds; None where the submission sets no limit of its own."""
+    """Seconds; None where the submission sets no limit of its own. So are the other two."""
+    queue_timeout: float | None = None
+    progress_timeout: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,16 +49,14 @@ def check(
     queues.
     """
     filled = _fill(submission, archive)
-    timeout = _timeout(submission)
+    timeouts = {name: _duration(name, getattr(submission, name)) for name in TIMEOUTS}
     problems = filled if isinstance(filled, list) else []
-    if isinstance(timeout, ProblemItem):
-        problems = [*problems, timeout]
-    problems = [*problems, *_queue(submission.queue, queues)]
-    if problems or isinstance(filled, list) or isinstance(timeout, ProblemItem):
+    problems = [*problems, *(one for one in timeouts.values() if isinstance(one, ProblemItem))]
+    problems = [*problems, *_queue(submission.queue, queues), *_repeated(submission)]
+    if problems or isinstance(filled, list):
         return problems
-    return Accepted(
-        entry_point=filled.entry_point, values=filled.values, command=filled.command, timeout=timeout
-    )
+    seconds = {name: value for name, value in timeouts.items() if not isinstance(value, ProblemItem)}
+    return Accepted(entry_point=filled.entry_point, values=filled.values, command=filled.command, **seconds)
 
 
 def _fill(submission: JobSubmission, archive: Archive | None) -> _Filled | list[ProblemItem]:
@@ -84,13 +86,22 @@ def _rendered(entry_point: EntryPoint, values: dict[str, Json]) -> _Filled | lis
     return _Filled(entry_point=entry_point, values=values, command=command)
 
 
-def _timeout(submission: JobSubmission) -> float | ProblemItem | None:
-    if submission.timeout is None:
+def _duration(name: str, value: str | float | None) -> float | ProblemItem | None:
+    if value is None:
         return None
     try:
-        return parse_duration(submission.timeout)
+        return parse_duration(value)
     except ValueError as error:
-        return ProblemItem(pointer="/timeout", code="bad_timeout", detail=str(error))
+        return ProblemItem(pointer=f"/{name}", code="bad_timeout", detail=str(error))
+
+
+def _repeated(submission: JobSubmission) -> list[ProblemItem]:
+    named = [dependency.job for dependency in submission.after]
+    return [
+        ProblemItem(pointer=f"/after/{place}/job", code="repeated", detail=f"job {shown(job)} is named twice")
+        for place, job in enumerate(named)
+        if job in named[:place]
+    ]
 
 
 def _queue(name: str, queues: Collection[str]) -> list[ProblemItem]:

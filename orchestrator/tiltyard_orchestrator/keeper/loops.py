@@ -1,4 +1,6 @@
-"""The keeper: two loops inside every gateway. One publishes the jobs that are due, one takes away leases that ran out.
+"""The keeper: a few loops inside every gateway.
+
+They publish the jobs that are due, let those start that wait no longer, and take away leases that ran out.
 
 There may be any number of keepers; they skip each other's locked rows and need no leader. A keeper that is killed
 between its commit and its publish has lost nothing: the row says when the bell is to be rung again.
@@ -18,11 +20,15 @@ from tiltyard_orchestrator.settings import Timing
 from tiltyard_orchestrator.storage.database import Database
 from tiltyard_orchestrator.storage.dispatch import dispatch
 from tiltyard_orchestrator.storage.expire import expire
+from tiltyard_orchestrator.storage.overdue import end_overdue
+from tiltyard_orchestrator.storage.settle import decided, settle
 from tiltyard_orchestrator.storage.workers import forget_workers
 
 log = structlog.get_logger(__name__)
 
 BATCH = 200
+MOST_ENDED = 100
+"""Of the jobs that ended, for so many at once those are looked for that wait for them."""
 CROWD_SECONDS = 0.05
 """The least time between two looks for due jobs."""
 TIDY_EVERY_SECONDS = 3600.0
@@ -48,6 +54,8 @@ class Keeper:
         self._timing = timing
         self._patience = Patience(lease_seconds=timing.lease_seconds, look_seconds=timing.expire_every)
         self._woken = asyncio.Event()
+        self._ended: set[str] = set()
+        self._any_ended = asyncio.Event()
         self._looked_at = float("-inf")
         self.pulse = Pulse()
 
@@ -55,12 +63,21 @@ class Keeper:
         """Look for due jobs now: one was just submitted or came back."""
         self._woken.set()
 
+    def settle(self, ended: str) -> None:
+        """Look for jobs that wait for this one, which has just ended."""
+        self._ended.add(ended)
+        self._any_ended.set()
+
     async def run(self) -> None:
         """Keep, until cancelled. No failure ends it: what went wrong is logged once and tried again."""
         async with asyncio.TaskGroup() as loops:
             loops.create_task(self._forever(self._dispatch_all, self._until_woken))
             loops.create_task(
                 self._forever(self._expire_late, lambda: asyncio.sleep(self._timing.expire_every))
+            )
+            loops.create_task(self._forever(self._settle_ended, self._until_ended))
+            loops.create_task(
+                self._forever(self._settle_all, lambda: asyncio.sleep(self._timing.expire_every))
             )
             loops.create_task(self._forever(self._tidy, lambda: asyncio.sleep(TIDY_EVERY_SECONDS)))
 
@@ -90,6 +107,9 @@ class Keeper:
         self._looked_at = loop.time()
         self._woken.clear()
 
+    async def _until_ended(self) -> None:
+        await self._any_ended.wait()
+
     async def _dispatch_all(self) -> None:
         self._woken.clear()
         while True:
@@ -110,10 +130,41 @@ class Keeper:
         if not self._patience.look(asyncio.get_running_loop().time(), healthy=healthy):
             return
         async with self._database.transaction() as session:
-            moved = await expire(session)
+            moved = await expire(session, backoff=self._timing.backoff)
         for job in moved:
             log.warning("lease_expired", job=job)
+        self._tell(moved)
+
+    async def _settle_ended(self) -> None:
+        self._any_ended.clear()
+        ended, self._ended = self._ended, set()
+        while ended:
+            some = [ended.pop() for _ in range(min(len(ended), MOST_ENDED))]
+            await self._settle(ended=some)
+
+    async def _settle_all(self) -> None:
+        """What the quick look missed: a job that ended at another gateway, one whose time has come, one that is overdue."""
+        async with self._database.transaction() as session:
+            overdue = await end_overdue(session)
+            over = await decided(session)
+        self._tell(overdue)
+        for start in range(0, len(over), MOST_ENDED):
+            await self._settle(ended=over[start : start + MOST_ENDED])
+        await self._settle(ended=None)
+
+    async def _settle(self, *, ended: list[str] | None) -> None:
+        while True:
+            async with self._database.transaction() as session:
+                moved = await settle(session, ended=ended, limit=BATCH)
+            self._tell(moved)
+            if len(moved) < BATCH:
+                return
+
+    def _tell(self, moved: list[str]) -> None:
+        """Tell followers, the dispatch, and those that may wait for these jobs."""
+        for job in moved:
             self._hints.announce(job)
+            self.settle(job)
         if moved:
             self.wake()
 

@@ -4,9 +4,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tiltyard.wire.events import EventKind
 from tiltyard.wire.jobs import Job, JobState, Reason
-from tiltyard_orchestrator.domain.lifecycle import CANCEL_REQUESTED, RULES, Call, Outcome
+from tiltyard_orchestrator.domain.lifecycle import CANCEL_REQUESTED, CANCELLED, RULES, Call
 from tiltyard_orchestrator.storage.jobs import get_job
 from tiltyard_orchestrator.storage.moves import append, lock, move
+from tiltyard_orchestrator.storage.tables import JobRow
 
 
 async def cancel(session: AsyncSession, job: str) -> Job | None:
@@ -18,11 +19,15 @@ async def cancel(session: AsyncSession, job: str) -> Job | None:
     row = await lock(session, job)
     if row is None:
         return None
+    await cancel_locked(session, row)
+    return await get_job(session, job)
+
+
+async def cancel_locked(session: AsyncSession, row: JobRow) -> None:
+    """Ask for the end of a job whose row is locked."""
     state = JobState(row.state)
     if state in RULES[Call.cancel].sources:
-        outcome = Outcome(state=JobState.cancelled, reason=Reason.cancel_requested, message=CANCEL_REQUESTED)
-        await move(session, row, Call.cancel, outcome)
+        await move(session, row, Call.cancel, CANCELLED)
     elif state is JobState.running and not row.cancel_requested:
         told = {"state": state.value, "reason": Reason.cancel_requested.value, "message": CANCEL_REQUESTED}
         await append(session, row, [(EventKind.state, told, None)], cancel_requested=True)
-    return await get_job(session, job)

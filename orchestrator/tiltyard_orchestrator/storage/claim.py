@@ -1,9 +1,13 @@
-"""Claim: the only way a job starts. Whoever else was told of the same job comes too late and is told so."""
+"""Claim: the only way a job starts. A worker is given the job of its queue whose turn it is, whatever it was rung for.
+
+A bell says that a queue has a job, and not which: so the order is decided here, when a worker is free, and never by the
+order in which messages happened to be sent, lost or sent again.
+"""
 
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -11,12 +15,12 @@ from tiltyard.wire.archives import EntryPoint
 from tiltyard.wire.jobs import JobState
 from tiltyard_orchestrator.domain.lifecycle import Call, Outcome
 from tiltyard_orchestrator.storage.moves import move, seconds
-from tiltyard_orchestrator.storage.tables import ArchiveRow, ExperimentRow, JobRow, QueueRow
+from tiltyard_orchestrator.storage.tables import ArchiveRow, ExperimentRow, JobRow, QueueRow, WorkerRow
 
 
 @dataclass(frozen=True, kw_only=True)
 class Claimed:
-    """Everything an attempt needs, but its token and the lease's clock, which the gateway knows."""
+    """Everything an attempt needs, but the lease's clock, which the gateway knows."""
 
     job: str
     epoch: int
@@ -32,29 +36,33 @@ class Claimed:
     command: str
     queue: str
     timeout: float | None
+    progress_timeout: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class NotClaimable:
-    """The job is not there to be taken: it ended, runs already, waits, or its queue is paused."""
+class NothingToClaim:
+    """No job of the queue is to be had now."""
 
     why: str
+    locked: bool = False
+    """Whether there is one, which somebody has locked at this moment: most likely to ring for it. Asking again helps."""
 
 
 async def claim(
-    session: AsyncSession, *, job: str, worker: str, queue: str, token_sha256: str, lease_seconds: float
-) -> Claimed | NotClaimable:
-    """Start the next attempt of a queued job for a worker of its queue."""
-    found = await session.scalars(
-        select(JobRow)
-        .join(QueueRow, col(QueueRow.name) == col(JobRow.queue))
-        .where(col(JobRow.id) == job, col(JobRow.state) == JobState.queued, col(JobRow.queue) == queue)
-        .where(col(QueueRow.paused).is_(False))
-        .with_for_update(of=JobRow)
-    )
-    row = found.one_or_none()
+    session: AsyncSession, *, worker: str, queue: str, token_sha256: str, lease_seconds: float
+) -> Claimed | NothingToClaim:
+    """Start the next attempt of the job whose turn it is.
+
+    A claim whose answer was lost is asked again with the same token: it gets the same job.
+    """
+    if held := await _held(session, worker=worker, token_sha256=token_sha256):
+        return await _specification(session, held)
+    if told := await session.scalar(select(col(WorkerRow.told)).where(col(WorkerRow.id) == worker)):
+        return NothingToClaim(why=f"worker {worker} is told to {told}")
+    row = await _next(session, queue)
     if row is None:
-        return NotClaimable(why=await _why_not(session, job, queue))
+        there = await session.scalar(_claimable(queue))
+        return NothingToClaim(why=await _why_nothing(session, queue), locked=there is not None)
     await move(
         session,
         row,
@@ -70,6 +78,38 @@ async def claim(
         lease_until=func.now() + seconds(lease_seconds),
     )
     return await _specification(session, row)
+
+
+async def _held(session: AsyncSession, *, worker: str, token_sha256: str) -> JobRow | None:
+    found = await session.scalars(
+        select(JobRow).where(
+            col(JobRow.token_sha256) == token_sha256,
+            col(JobRow.state) == JobState.running,
+            col(JobRow.worker_id) == worker,
+        )
+    )
+    return found.one_or_none()
+
+
+async def _next(session: AsyncSession, queue: str) -> JobRow | None:
+    """Lock the first job that nobody else has locked, and wait for none.
+
+    A claim may have locked rows that had moved when it came to them, so that one that waits for another row can be part of
+    a deadlock. Nothing is lost by passing a row by: who has it locked starts it, ends it, or rings for it afterwards.
+    """
+    query = _claimable(queue).with_for_update(of=JobRow, key_share=True, skip_locked=True)
+    return (await session.scalars(query)).one_or_none()
+
+
+def _claimable(queue: str) -> Select[JobRow]:
+    return (
+        select(JobRow)
+        .join(QueueRow, col(QueueRow.name) == col(JobRow.queue))
+        .where(col(JobRow.queue) == queue, col(JobRow.state) == JobState.queued)
+        .where(col(JobRow.ready_at) <= func.now(), col(QueueRow.paused).is_(False))
+        .order_by(col(JobRow.turn_at), col(JobRow.id))
+        .limit(1)
+    )
 
 
 async def _specification(session: AsyncSession, row: JobRow) -> Claimed:
@@ -91,15 +131,12 @@ async def _specification(session: AsyncSession, row: JobRow) -> Claimed:
         command=row.command,
         queue=row.queue,
         timeout=row.timeout,
+        progress_timeout=row.progress_timeout,
     )
 
 
-async def _why_not(session: AsyncSession, job: str, queue: str) -> str:
-    row = await session.get(JobRow, job)
+async def _why_nothing(session: AsyncSession, queue: str) -> str:
+    row = await session.get(QueueRow, queue)
     if row is None:
-        return "there is no such job"
-    if row.queue != queue:
-        return f"it is for the queue {row.queue}, not {queue}"
-    if row.state != JobState.queued:
-        return f"it is {row.state}"
-    return f"the queue {queue} is paused"
+        return f"there is no queue {queue}"
+    return f"the queue {queue} is paused" if row.paused else f"no job waits in the queue {queue}"

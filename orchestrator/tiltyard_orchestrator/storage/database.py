@@ -34,6 +34,8 @@ class Database:
                     "application_name": "tiltyard",
                     "idle_in_transaction_session_timeout": "30s",
                     "lock_timeout": "20s",
+                    # Our statements are short: compiling them would take longer than running them.
+                    "jit": "off",
                 },
             },
         )

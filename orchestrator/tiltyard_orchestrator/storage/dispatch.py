@@ -31,7 +31,7 @@ async def dispatch(session: AsyncSession, *, resend_seconds: float, limit: int =
         .where(col(QueueRow.paused).is_(False))
         .order_by(col(JobRow.dispatch_at), col(JobRow.created_at), col(JobRow.id))
         .limit(limit)
-        .with_for_update(skip_locked=True, of=JobRow)
+        .with_for_update(of=JobRow, key_share=True, skip_locked=True)
         .cte("due")
     )
     taken = await session.execute(

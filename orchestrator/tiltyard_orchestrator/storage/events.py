@@ -3,12 +3,13 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from tiltyard.wire.events import Event, EventKind
 from tiltyard.wire.jobs import JobState
+from tiltyard_orchestrator.storage.moves import seconds
 from tiltyard_orchestrator.storage.tables import EventRow, ExperimentRow, JobRow
 
 
@@ -54,9 +55,13 @@ async def standing(session: AsyncSession, job: str) -> Standing | None:
 
 
 async def standings(
-    session: AsyncSession, *, experiment: str | None = None, jobs: Collection[str] | None = None
+    session: AsyncSession,
+    *,
+    experiment: str | None = None,
+    jobs: Collection[str] | None = None,
+    ended_within: float | None = None,
 ) -> dict[str, Standing]:
-    """Where the histories of many jobs stand, oldest job first."""
+    """Where the histories of many jobs stand, oldest job first; without those that ended longer ago, in seconds."""
     query = select(col(JobRow.id), col(JobRow.state), col(JobRow.seq)).order_by(
         col(JobRow.created_at), col(JobRow.id)
     )
@@ -66,6 +71,9 @@ async def standings(
         )
     if jobs is not None:
         query = query.where(col(JobRow.id).in_(jobs))
+    if ended_within is not None:
+        ended = col(JobRow.finished_at)
+        query = query.where(or_(ended.is_(None), ended > func.now() - seconds(ended_within)))
     found = (await session.execute(query)).all()
     return {job: Standing(state=JobState(state), seq=seq) for job, state, seq in found}
 

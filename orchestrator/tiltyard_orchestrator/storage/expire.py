@@ -8,12 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from tiltyard.wire.jobs import JobState
+from tiltyard_orchestrator.domain.backoff import Backoff
 from tiltyard_orchestrator.domain.lifecycle import Call, after_expiry
-from tiltyard_orchestrator.storage.moves import move
+from tiltyard_orchestrator.storage.moves import move, standing_of
 from tiltyard_orchestrator.storage.tables import JobRow
 
 
-async def expire(session: AsyncSession, *, limit: int = 100) -> list[str]:
+async def expire(session: AsyncSession, *, backoff: Backoff, limit: int = 100) -> list[str]:
     """Take away up to `limit` leases that ran out.
 
     Returns:
@@ -24,16 +25,12 @@ async def expire(session: AsyncSession, *, limit: int = 100) -> list[str]:
         .where(col(JobRow.state) == JobState.running, col(JobRow.lease_until) < func.now())
         .order_by(col(JobRow.lease_until))
         .limit(limit)
-        .with_for_update(skip_locked=True)
+        .with_for_update(key_share=True, skip_locked=True)
     )
     moved = []
     for row in late.all():
-        outcome = after_expiry(
-            attempt=row.attempt,
-            max_attempts=row.max_attempts,
-            cancel_requested=row.cancel_requested,
-            worker=row.worker_id,
-        )
-        await move(session, row, Call.expire, outcome)
+        outcome = after_expiry(standing_of(row), worker=row.worker_id)
+        pause = backoff.seconds(outcome.reason, attempt=row.attempt)
+        await move(session, row, Call.expire, outcome, pause=pause)
         moved.append(row.id)
     return moved

@@ -9,7 +9,7 @@ from sqlalchemy import Select, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from tiltyard.wire.jobs import Job, JobState, Reason
+from tiltyard.wire.jobs import Dependency, Failure, Job, JobState, Reason
 from tiltyard.wire.model import Page
 from tiltyard_orchestrator.storage.cursor import decode_time_and_id, encode
 from tiltyard_orchestrator.storage.tables import ExperimentRow, JobRow
@@ -51,6 +51,14 @@ def as_job(row: JobRow, experiment: str) -> Job:
         attempt=row.attempt,
         max_attempts=row.max_attempts,
         timeout=row.timeout,
+        queue_timeout=row.queue_timeout,
+        progress_timeout=row.progress_timeout,
+        retry_on=[Failure(name) for name in row.retry_on],
+        priority=row.priority,
+        after=[Dependency.model_validate(one) for one in row.after],
+        start_at=row.start_at,
+        parent=row.parent_id,
+        cancel_requested=row.cancel_requested,
         description=row.description,
         tags=row.tags,
         created_at=row.created_at,
@@ -98,7 +106,7 @@ async def list_jobs(session: AsyncSession, wanted: JobFilter, *, cursor: str | N
         BadCursor: the cursor is none of ours.
     """
     query = _with_experiment().order_by(col(JobRow.created_at).desc(), col(JobRow.id).desc()).limit(limit + 1)
-    for condition in _conditions(wanted):
+    for condition in conditions(wanted):
         query = query.where(condition)
     if cursor is not None:
         query = query.where(tuple_(col(JobRow.created_at), col(JobRow.id)) < decode_time_and_id(cursor))
@@ -107,18 +115,19 @@ async def list_jobs(session: AsyncSession, wanted: JobFilter, *, cursor: str | N
     return Page(items=jobs, next=encode(jobs[-1].created_at, jobs[-1].id) if len(found) > limit else None)
 
 
-def _conditions(wanted: JobFilter) -> list[Any]:
-    conditions: list[Any] = []
+def conditions(wanted: JobFilter) -> list[Any]:
+    """A filter as predicates of a query that joins the experiments."""
+    found: list[Any] = []
     if wanted.states:
-        conditions.append(col(JobRow.state).in_([state.value for state in wanted.states]))
+        found.append(col(JobRow.state).in_([state.value for state in wanted.states]))
     if wanted.experiment is not None:
-        conditions.append(col(ExperimentRow.name) == wanted.experiment)
+        found.append(col(ExperimentRow.name) == wanted.experiment)
     if wanted.queue is not None:
-        conditions.append(col(JobRow.queue) == wanted.queue)
+        found.append(col(JobRow.queue) == wanted.queue)
     if wanted.tag is not None:
-        conditions.append(col(JobRow.tags).contains([wanted.tag]))
+        found.append(col(JobRow.tags).contains([wanted.tag]))
     if wanted.created_after is not None:
-        conditions.append(col(JobRow.created_at) >= wanted.created_after)
+        found.append(col(JobRow.created_at) >= wanted.created_after)
     if wanted.created_before is not None:
-        conditions.append(col(JobRow.created_at) < wanted.created_before)
-    return conditions
+        found.append(col(JobRow.created_at) < wanted.created_before)
+    return found

@@ -9,14 +9,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from tiltyard.wire.events import EventKind
-from tiltyard.wire.jobs import JobState
-from tiltyard_orchestrator.domain.lifecycle import RULES, Call, Outcome
+from tiltyard.wire.jobs import Failure, JobState
+from tiltyard_orchestrator.domain.lifecycle import RULES, Call, Outcome, Standing
+from tiltyard_orchestrator.domain.turn import head_start
 from tiltyard_orchestrator.storage.tables import EventRow, JobRow
 
 
 async def lock(session: AsyncSession, job: str) -> JobRow | None:
-    """Take a job's row lock, whatever its state."""
-    found = await session.scalars(select(JobRow).where(col(JobRow.id) == job).with_for_update())
+    """Take a job's row lock, whatever its state.
+
+    It keeps off whoever would move the job, and not those that only need it to stay: submissions that wait for it.
+    """
+    found = await session.scalars(select(JobRow).where(col(JobRow.id) == job).with_for_update(key_share=True))
     return found.one_or_none()
 
 
@@ -25,7 +29,7 @@ async def lock_attempt(session: AsyncSession, job: str, epoch: int) -> JobRow | 
     found = await session.scalars(
         select(JobRow)
         .where(col(JobRow.id) == job, col(JobRow.epoch) == epoch, col(JobRow.state) == JobState.running)
-        .with_for_update()
+        .with_for_update(key_share=True)
     )
     return found.one_or_none()
 
@@ -37,6 +41,7 @@ async def move(
     outcome: Outcome,
     *,
     data: Mapping[str, Any] | None = None,
+    pause: float = 0,
     **columns: Any,
 ) -> None:
     """Move a locked job to where the outcome says, and write the event that tells of it.
@@ -47,6 +52,7 @@ async def move(
         call: the verb that moves it.
         outcome: the new state, its reason and message.
         data: more for the event.
+        pause: seconds before a queued job may be claimed.
         columns: more for the row, such as `lease_until`.
 
     Raises:
@@ -62,9 +68,9 @@ async def move(
         "seq": row.seq + 1,
         "epoch": row.epoch + rule.new_epoch,
         "lease_until": None,
-        "dispatch_at": func.now() if outcome.state is JobState.queued else None,
         "finished_at": func.now() if outcome.state.final else None,
     }
+    values |= _queued(row, pause) if outcome.state is JobState.queued else _NOT_QUEUED
     attempt = columns.get("attempt", row.attempt)
     event = {
         "state": values["state"],
@@ -88,6 +94,29 @@ async def move(
         )
     )
     await session.refresh(row)
+
+
+_NOT_QUEUED: Mapping[str, Any] = {"dispatch_at": None, "ready_at": None, "queued_until": None}
+
+
+def _queued(row: JobRow, pause: float) -> dict[str, Any]:
+    ready = func.now() + seconds(pause)
+    return {
+        "dispatch_at": ready,
+        "ready_at": ready,
+        "turn_at": row.turn_at or ready - seconds(head_start(row.priority)),
+        "queued_until": None if row.queue_timeout is None else ready + seconds(row.queue_timeout),
+    }
+
+
+def standing_of(row: JobRow) -> Standing:
+    """What decides whether a running job gets another attempt."""
+    return Standing(
+        attempt=row.attempt,
+        max_attempts=row.max_attempts,
+        retry_on=[Failure(name) for name in row.retry_on],
+        cancel_requested=row.cancel_requested,
+    )
 
 
 async def append(

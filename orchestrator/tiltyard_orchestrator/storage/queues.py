@@ -55,15 +55,28 @@ async def patch_queue(
             .execution_options(synchronize_session=False)
         )
     if patch.paused is False:
-        # What waited out the pause is due now, and not at its next re-send.
-        await session.execute(
-            update(JobRow)
-            .where(col(JobRow.queue) == name, col(JobRow.state) == JobState.queued)
-            .values(dispatch_at=func.least(JobRow.dispatch_at, func.now()))
-            .execution_options(synchronize_session=False)
-        )
+        await _ring_soon(session, name)
     session.expire_all()
     return await get_queue(session, name, lost_after=lost_after)
+
+
+async def _ring_soon(session: AsyncSession, name: str) -> None:
+    """Let what waited out the pause be due now, and not at its next re-send; what pauses before its next attempt is not."""
+    queued = (
+        select(col(JobRow.id))
+        .where(col(JobRow.queue) == name, col(JobRow.state) == JobState.queued)
+        .order_by(
+            col(JobRow.id)
+        )  # as everybody locks many rows who waits for them: so nobody waits in a circle
+        .with_for_update(key_share=True)
+        .cte("queued")
+    )
+    await session.execute(
+        update(JobRow)
+        .where(col(JobRow.id) == queued.c.id)
+        .values(dispatch_at=func.least(JobRow.dispatch_at, func.greatest(JobRow.ready_at, func.now())))
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def _read(session: AsyncSession, lost_after: float, *conditions: Any) -> list[Queue]:

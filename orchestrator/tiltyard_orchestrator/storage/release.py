@@ -2,19 +2,20 @@
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from tiltyard.wire.jobs import JobState
 from tiltyard_orchestrator.domain.lifecycle import Call, after_release
 from tiltyard_orchestrator.storage.moves import lock_attempt, move
 
 
-async def release(session: AsyncSession, *, job: str, epoch: int) -> bool:
+async def release(session: AsyncSession, *, job: str, epoch: int) -> JobState | None:
     """Give a running job back to its queue.
 
     Returns:
-        Whether it was this attempt's to give.
+        Where it went; None when it was not this attempt's to give.
     """
     row = await lock_attempt(session, job, epoch)
     if row is None:
-        return False
+        return None
     outcome = after_release(cancel_requested=row.cancel_requested)
     await move(session, row, Call.release, outcome, attempt=row.attempt - 1)
-    return True
+    return outcome.state

@@ -1,7 +1,11 @@
-"""Submit: the job row and its event 0 in one transaction. The row is due at once; nothing is published here."""
+"""Submit: the job row and its event 0 in one transaction. The row is due at once; nothing is published here.
+
+A job that is to wait, for other jobs or for a moment, is written as waiting, and settled in the same transaction: if there
+is nothing to wait for any more, it is queued or has ended when the answer is given.
+"""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -13,9 +17,12 @@ from sqlalchemy.sql.dml import ReturningInsert
 from sqlmodel import col
 
 from tiltyard.wire.events import EventKind
-from tiltyard.wire.jobs import Job, JobState
+from tiltyard.wire.jobs import RETRIED_BY_DEFAULT, Dependency, Failure, Job, JobState
+from tiltyard_orchestrator.domain.turn import head_start
 from tiltyard_orchestrator.storage.experiments import ensure_experiment
 from tiltyard_orchestrator.storage.jobs import find_by_key, get_job
+from tiltyard_orchestrator.storage.moves import seconds
+from tiltyard_orchestrator.storage.settle import settle
 from tiltyard_orchestrator.storage.tables import EventRow, JobRow
 
 
@@ -31,11 +38,23 @@ class NewJob:
     queue: str
     timeout: float | None
     max_attempts: int
+    queue_timeout: float | None = None
+    progress_timeout: float | None = None
+    retry_on: tuple[Failure, ...] = RETRIED_BY_DEFAULT
+    priority: int = 5
+    after: list[Dependency] = field(default_factory=list)
+    start_at: datetime | None = None
+    parent: str | None = None
     description: str = ""
     tags: tuple[str, ...] = ()
     idempotency_key: str | None = None
     request_digest: str | None = None
     """The SHA-256 of the request's body: what the idempotency key stands for."""
+
+    @property
+    def state(self) -> JobState:
+        """Where it begins."""
+        return JobState.waiting if self.after or self.start_at else JobState.queued
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +62,14 @@ class KeyReused:
     """The idempotency key was used before, for another request."""
 
     job: str
+
+
+class UnknownJobs(ValueError):
+    """A job is to wait for jobs that are not there."""
+
+    def __init__(self, jobs: list[str]) -> None:
+        super().__init__(f"there is no job {', '.join(jobs)}")
+        self.jobs = jobs
 
 
 def new_id() -> str:
@@ -61,11 +88,15 @@ async def submitted_before(session: AsyncSession, key: str, digest: str) -> Job 
 
 
 async def submit(session: AsyncSession, new: NewJob) -> tuple[Job, bool] | KeyReused:
-    """Write a job, queued and due now.
+    """Write a job, due now unless it is to wait.
 
     Returns:
         The job, and whether it is new: the same key with the same request gives the job that is there.
+
+    Raises:
+        UnknownJobs: it is to wait for jobs that are not there.
     """
+    await _check_dependencies(session, new)
     experiment_id = await ensure_experiment(session, new.experiment)
     written = (await session.execute(_write(new, experiment_id))).one_or_none()
     if written is None:
@@ -74,7 +105,27 @@ async def submit(session: AsyncSession, new: NewJob) -> tuple[Job, bool] | KeyRe
         assert before is not None, "the key that conflicted is committed"
         return before if isinstance(before, KeyReused) else (before, False)
     job, created_at = written
+    if new.state is JobState.waiting:
+        await settle(session, jobs=[job])
+        settled = await get_job(session, job)
+        assert settled is not None, "it was written above"
+        return settled, True
     return _as_job(new, job, created_at), True
+
+
+async def _check_dependencies(session: AsyncSession, new: NewJob) -> None:
+    if not new.after:
+        return
+    named = [dependency.job for dependency in new.after]
+    # Held until the commit, so that none of them is exported meanwhile.
+    found = await session.scalars(
+        select(col(JobRow.id))
+        .where(col(JobRow.id).in_(named))
+        .order_by(JobRow.id)
+        .with_for_update(key_share=True, read=True)
+    )
+    if missing := set(named) - set(found):
+        raise UnknownJobs([job for job in named if job in missing])
 
 
 def _as_job(new: NewJob, job: str, created_at: datetime) -> Job:
@@ -89,6 +140,11 @@ def _as_job(new: NewJob, job: str, created_at: datetime) -> Job:
         attempt=0,
         max_attempts=new.max_attempts,
         timeout=new.timeout,
+        queue_timeout=new.queue_timeout,
+        progress_timeout=new.progress_timeout,
+        retry_on=list(new.retry_on),
+        priority=new.priority,
+        parent=new.parent,
         description=new.description,
         tags=list(new.tags),
         created_at=created_at,
@@ -100,7 +156,7 @@ def _write(new: NewJob, experiment_id: str) -> ReturningInsert[str, datetime]:
     """The row and its event in one statement; it writes neither when the idempotency key is known."""
     row = _insert(new, experiment_id).returning(col(JobRow.id), col(JobRow.created_at)).cte("row")
     kind, attempt = literal(EventKind.state.value), literal(0)
-    data = literal({"state": JobState.queued.value}, JSONB)
+    data = literal({"state": new.state.value}, JSONB)
     return (
         insert(EventRow)
         .from_select(
@@ -123,17 +179,35 @@ def _insert(new: NewJob, experiment_id: str) -> Insert:
             command=new.command,
             queue=new.queue,
             timeout=new.timeout,
+            queue_timeout=new.queue_timeout,
+            progress_timeout=new.progress_timeout,
             max_attempts=new.max_attempts,
+            retry_on=[failure.value for failure in new.retry_on],
+            priority=new.priority,
+            after=[dependency.model_dump(mode="json") for dependency in new.after],
+            start_at=new.start_at,
+            parent_id=new.parent,
             description=new.description,
             tags=list(new.tags),
             idempotency_key=new.idempotency_key,
             request_digest=new.request_digest,
-            state=JobState.queued.value,
             attempt=0,
             epoch=0,
             seq=0,
             reported=0,
-            dispatch_at=func.now(),
+            **_place(new),
         )
         .on_conflict_do_nothing(index_elements=[col(JobRow.idempotency_key)])
     )
+
+
+def _place(new: NewJob) -> dict[str, Any]:
+    if new.state is JobState.waiting:
+        return {"state": JobState.waiting.value}
+    return {
+        "state": JobState.queued.value,
+        "dispatch_at": func.now(),
+        "ready_at": func.now(),
+        "turn_at": func.now() - seconds(head_start(new.priority)),
+        "queued_until": None if new.queue_timeout is None else func.now() + seconds(new.queue_timeout),
+    }

@@ -7,13 +7,23 @@ the job's row lock, so that a reader who has seen `seq` n has seen everything be
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, MetaData, Text, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    MetaData,
+    SmallInteger,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
 from tiltyard.wire.events import EventKind
-from tiltyard.wire.jobs import FINAL_STATES, JobState
-from tiltyard.wire.workers import WorkerState
+from tiltyard.wire.jobs import FINAL_STATES, RETRIED_BY_DEFAULT, JobState
+from tiltyard.wire.workers import WorkerOrder, WorkerState
 
 NOW = text("now()")
 NAMING = {
@@ -102,14 +112,20 @@ class WorkerRow(Table, table=True):
     """A process that serves a queue, as it last said of itself."""
 
     __tablename__ = "worker"
-    __table_args__ = (CheckConstraint(f"state IN ({_quoted(set(WorkerState) - {'lost'})})", name="state"),)
+    __table_args__ = (
+        CheckConstraint(f"state IN ({_quoted(set(WorkerState) - {'lost'})})", name="state"),
+        CheckConstraint(f"told IN ({_quoted(WorkerOrder)})", name="told"),
+    )
 
     id: str = Field(primary_key=True, sa_type=Text)
     host: str = Field(sa_type=Text)
     queue: str = Field(foreign_key="queue.name", sa_type=Text)
     image: str = Field(default="", sa_type=Text)
     pid: int = Field(default=0, sa_type=BigInteger)
+    incarnation: str = Field(default="", sa_type=Text, sa_column_kwargs={"server_default": text("''")})
     state: str = Field(sa_type=Text)
+    told: str | None = Field(default=None, sa_type=Text)
+    """The order that is out to it."""
     fence: str = Field(default="", sa_type=Text)
     job_id: str | None = Field(default=None, sa_type=Text)
     versions: dict[str, str] = Field(default_factory=dict, sa_type=JSONB)
@@ -129,10 +145,24 @@ class JobRow(Table, table=True):
         CheckConstraint("(state = 'running') = (lease_until IS NOT NULL)", name="leased"),
         # Only a queued job is due to be published.
         CheckConstraint("(state = 'queued') = (dispatch_at IS NOT NULL)", name="due"),
+        CheckConstraint("state <> 'queued' OR (ready_at IS NOT NULL AND turn_at IS NOT NULL)", name="ready"),
+        CheckConstraint("priority BETWEEN 0 AND 9", name="priority"),
         CheckConstraint("attempt BETWEEN 0 AND max_attempts", name="attempts"),
         # The keeper's two questions, each answered by a small index that forgets ended jobs.
         Index("ix_job_due", "dispatch_at", postgresql_where=text("state = 'queued'")),
         Index("ix_job_lease", "lease_until", postgresql_where=text("state = 'running'")),
+        # A claim takes the first of its queue.
+        Index("ix_job_turn", "queue", "turn_at", "id", postgresql_where=text("state = 'queued'")),
+        # One running attempt has a token: the claim that is asked again finds it.
+        Index("ix_job_token", "token_sha256", unique=True, postgresql_where=text("state = 'running'")),
+        Index(
+            "ix_job_overdue",
+            "queued_until",
+            postgresql_where=text("state = 'queued' AND queued_until IS NOT NULL"),
+        ),
+        Index("ix_job_waiting", "start_at", postgresql_where=text("state = 'waiting'")),
+        Index("ix_job_after", "after", postgresql_using="gin", postgresql_where=text("state = 'waiting'")),
+        Index("ix_job_finished", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
         # Lists are read newest first, by keyset.
         Index("ix_job_created", "created_at", "id"),
         Index("ix_job_experiment", "experiment_id", "created_at", "id"),
@@ -148,6 +178,20 @@ class JobRow(Table, table=True):
     command: str = Field(sa_type=Text)
     queue: str = Field(foreign_key="queue.name", sa_type=Text)
     timeout: float | None = None
+    queue_timeout: float | None = None
+    progress_timeout: float | None = None
+    retry_on: list[str] = Field(
+        default_factory=lambda: [str(failure) for failure in RETRIED_BY_DEFAULT],
+        sa_type=ARRAY(Text),
+        sa_column_kwargs={"server_default": text("'{worker_lost,start_failed}'")},
+    )
+    priority: int = Field(default=5, sa_type=SmallInteger, sa_column_kwargs={"server_default": text("5")})
+    after: list[dict[str, Any]] = Field(
+        default_factory=list, sa_type=JSONB, sa_column_kwargs={"server_default": text("'[]'")}
+    )
+    """`[{"job": …, "condition": …}]`, written once."""
+    start_at: datetime | None = None
+    parent_id: str | None = Field(default=None, sa_type=Text)
     description: str = Field(default="", sa_type=Text)
     tags: list[str] = Field(default_factory=list, sa_type=ARRAY(Text))
     idempotency_key: str | None = Field(default=None, sa_type=Text, unique=True)
@@ -173,6 +217,13 @@ class JobRow(Table, table=True):
 
     created_at: datetime = Field(sa_column_kwargs={"server_default": NOW})
     dispatch_at: datetime | None = None
+    """When its bell is to be rung, again or for the first time."""
+    ready_at: datetime | None = None
+    """When it came to its queue, or comes to it after a pause: it can not be claimed before."""
+    turn_at: datetime | None = None
+    """Its place in the queue, which it keeps from attempt to attempt: the earliest is next (see domain/turn.py)."""
+    queued_until: datetime | None = None
+    """When it has waited in its queue for too long."""
     lease_until: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
@@ -205,3 +256,22 @@ class ArtifactRow(Table, table=True):
     sha256: str = Field(sa_type=Text)
     media_type: str = Field(sa_type=Text)
     created_at: datetime = Field(sa_column_kwargs={"server_default": NOW})
+
+
+class ExportedJobRow(Table, table=True):
+    """A job that left the tables with its history: what it was, and the record of it in the store."""
+
+    __tablename__ = "exported_job"
+    __table_args__ = (Index("ix_exported_job_finished", "finished_at", "id"),)
+
+    id: str = Field(primary_key=True, sa_type=Text)
+    experiment: str = Field(sa_type=Text)
+    entry_point: str = Field(sa_type=Text)
+    state: str = Field(sa_type=Text)
+    reason: str | None = Field(default=None, sa_type=Text)
+    created_at: datetime
+    finished_at: datetime
+    exported_at: datetime = Field(sa_column_kwargs={"server_default": NOW})
+    events: int = Field(sa_type=BigInteger)
+    size: int = Field(sa_type=BigInteger)
+    sha256: str = Field(sa_type=Text)

@@ -2,12 +2,12 @@
 
 from datetime import datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import case, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from tiltyard.wire.workers import Worker, WorkerHeartbeat, WorkerState
+from tiltyard.wire.workers import Worker, WorkerHeartbeat, WorkerOrder, WorkerState
 from tiltyard_orchestrator.storage.moves import seconds
 from tiltyard_orchestrator.storage.tables import WorkerRow
 
@@ -18,24 +18,53 @@ FORGET_AFTER_SECONDS = 7 * 24 * 3600.0
 async def record_heartbeat(
     session: AsyncSession, worker: str, heartbeat: WorkerHeartbeat, *, lost_after: float
 ) -> Worker:
-    """Note what a worker says. Its queue exists: that was checked before."""
+    """Note what a worker says. Its queue exists: that was checked before.
+
+    A new process under a known name starts anew: what the one before it was told is not meant for it.
+    """
     said = {
         "host": heartbeat.host,
         "queue": heartbeat.queue,
         "image": heartbeat.image,
         "pid": heartbeat.pid,
+        "incarnation": heartbeat.incarnation,
         "state": heartbeat.state.value,
         "fence": heartbeat.fence,
         "job_id": heartbeat.job,
         "versions": heartbeat.versions,
     }
+    same = col(WorkerRow.incarnation) == heartbeat.incarnation
+    kept = {
+        "last_seen": func.now(),
+        "told": case((same, col(WorkerRow.told)), else_=None),
+        "started_at": case((same, col(WorkerRow.started_at)), else_=func.now()),
+    }
     await session.execute(
         insert(WorkerRow)
         .values(id=worker, **said)
-        .on_conflict_do_update(index_elements=["id"], set_=said | {"last_seen": func.now()})
+        .on_conflict_do_update(index_elements=["id"], set_=said | kept)
     )
     row = await session.get_one(WorkerRow, worker, populate_existing=True)
     return as_worker(row, lost_before=row.last_seen - seconds(lost_after))
+
+
+async def order_worker(
+    session: AsyncSession, worker: str, order: WorkerOrder | None, *, lost_after: float
+) -> Worker | None:
+    """Tell a worker to drain or to stop, or (None) to take jobs again. From now on a claim of it is answered so.
+
+    Returns:
+        The worker; None where there is none of this name.
+    """
+    await session.execute(
+        update(WorkerRow)
+        .where(col(WorkerRow.id) == worker)
+        .values(told=None if order is None else order.value)
+        .execution_options(synchronize_session=False)
+    )
+    lost_before = (await session.execute(select(func.now() - seconds(lost_after)))).scalar_one()
+    row = await session.get(WorkerRow, worker, populate_existing=True)
+    return None if row is None else as_worker(row, lost_before=lost_before)
 
 
 async def list_workers(session: AsyncSession, *, lost_after: float) -> list[Worker]:
@@ -65,6 +94,7 @@ def as_worker(row: WorkerRow, *, lost_before: datetime) -> Worker:
         image=row.image,
         pid=row.pid,
         state=state,
+        order=None if row.told is None else WorkerOrder(row.told),
         fence=row.fence,
         job=row.job_id,
         versions=row.versions,

@@ -1,7 +1,10 @@
 """Being at a job's side until it ends: its log as it comes, how it ended, and what to do when the user walks away."""
 
+import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 import typer
 
@@ -14,15 +17,22 @@ from tiltyard.wire.jobs import Job, JobState, Reason
 
 @contextmanager
 def walking_away(job: str, command: str) -> Iterator[None]:
-    """Ctrl-C ends the following and not the job; say so, and how to come back."""
+    """Ctrl-C ends the following and not the job; say so, and how to come back.
+
+    It ends this process where it stands. As an exception it could come in the middle of whatever the connection's thread and
+    this one do to each other, and leave both waiting.
+    """
+    said = f"\nJob {job} goes on. Come back with `tiltyard {command}`; end it with `tiltyard cancel {job}`.\n"
+
+    def leave(_number: int, _frame: FrameType | None) -> None:
+        os.write(2, said.encode())
+        os._exit(exits.INTERRUPTED)
+
+    before = signal.signal(signal.SIGINT, leave)
     try:
         yield
-    except KeyboardInterrupt:
-        typer.echo(
-            f"\nJob {job} goes on. Come back with `tiltyard {command}`; end it with `tiltyard cancel {job}`.",
-            err=True,
-        )
-        raise typer.Exit(exits.INTERRUPTED) from None
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def print_log(client: Client, job: Job, *, stream: str | None = None, split: bool = False) -> Job:

@@ -1,4 +1,4 @@
-"""`tiltyard ls`, `wait` and `cancel`: many jobs at once."""
+"""`tiltyard ls` and `wait`: many jobs at once."""
 
 from datetime import UTC, datetime
 from itertools import islice
@@ -9,22 +9,18 @@ import typer
 from tiltyard.cli import exits
 from tiltyard.cli.connected import connected
 from tiltyard.cli.follow import exit_code, how_it_ended, walking_away
-from tiltyard.cli.options import AsJson, JobIds
+from tiltyard.cli.options import AsJson, ByExperiment, ByQueue, ByState, ByTag, JobIds
 from tiltyard.cli.show import age, as_plain, lasted, print_json, print_table
-from tiltyard.wire.jobs import Job, JobState
+from tiltyard.wire.jobs import Job
 
 COLUMNS = ("ID", "STATE", "EXPERIMENT", "ENTRY", "QUEUE", "AGE", "RAN", "PARAMETERS")
 
 
 def ls(
-    state: Annotated[
-        list[JobState] | None, typer.Option("-s", "--state", help="Only in this state; repeat.")
-    ] = None,
-    experiment: Annotated[
-        str | None, typer.Option("-x", "--experiment", help="Only of this experiment.")
-    ] = None,
-    queue: Annotated[str | None, typer.Option("-q", "--queue", help="Only of this queue.")] = None,
-    tag: Annotated[str | None, typer.Option(help="Only with this tag.")] = None,
+    state: ByState = None,
+    experiment: ByExperiment = None,
+    queue: ByQueue = None,
+    tag: ByTag = None,
     number: Annotated[int, typer.Option("-n", min=1, help="How many at most.")] = 50,
     everything: Annotated[bool, typer.Option("--all", help="However many there are.")] = False,
     as_json: AsJson = False,
@@ -72,21 +68,3 @@ def wait(job: JobIds, as_json: AsJson = False) -> None:
                 typer.echo(how_it_ended(ended))
             codes.append(exit_code(ended))
     raise typer.Exit(next((code for code in codes if code), exits.OK))
-
-
-def cancel(job: JobIds, as_json: AsJson = False) -> None:
-    """Ask for the end of jobs.
-
-    A queued job ends at once; a running one when its worker has stopped it; one that has ended stays as it is.
-    """
-    with connected(as_json=as_json) as client:
-        for name in job:
-            found = client.cancel(name)
-            if as_json:
-                print_json(found)
-            elif found.state.final:
-                typer.echo(f"Job {found.id} is {found.state.value}.", err=True)
-            else:
-                typer.echo(
-                    f"Job {found.id} is asked to end; `tiltyard wait {found.id[:8]}` waits for it.", err=True
-                )

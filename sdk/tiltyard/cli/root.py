@@ -22,11 +22,15 @@ OWN = {
     "logs": ("tiltyard.cli.logs:logs", "Print what a job printed; -f goes on to its end."),
     "events": ("tiltyard.cli.events:events", "Print a job's history; -f goes on to its end."),
     "wait": ("tiltyard.cli.jobs:wait", "Wait for jobs to end; the exit code tells how."),
-    "cancel": ("tiltyard.cli.jobs:cancel", "Ask for the end of jobs."),
+    "why": ("tiltyard.cli.why:why", "Say what a job waits for, and how its attempts ended."),
+    "cancel": ("tiltyard.cli.cancel:cancel", "Ask for the end of jobs, by name or by filter."),
+    "retry": ("tiltyard.cli.again:retry", "Submit jobs that failed once more."),
+    "clone": ("tiltyard.cli.again:clone", "Submit a job like another one, with other values."),
     "artifacts": ("tiltyard.cli.artifacts:artifacts", "List and fetch the files that a job left."),
     "experiment": ("tiltyard.cli.experiment:experiment", "List, make and remove experiments."),
     "queue": ("tiltyard.cli.queue:queue", "List, make, pause and resume queues."),
-    "worker": ("tiltyard.cli.worker:worker", "Start a worker here, or list the workers."),
+    "worker": ("tiltyard.cli.worker:worker", "Start a worker here; list, drain and stop workers."),
+    "history": ("tiltyard.cli.history:history", "List and read jobs that ended long ago; export more."),
 }
 """Verb: where it is, and its line in `tiltyard --help`."""
 

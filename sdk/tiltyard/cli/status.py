@@ -32,12 +32,23 @@ def _lines(job: Job, files: int, now: datetime) -> list[tuple[str, str]]:
         ("job", job.id),
         ("state", state),
         ("message", job.message or ""),
+        ("pending", job.pending_reason or ""),
+        (
+            "cancel",
+            "asked for; its worker is stopping it" if job.cancel_requested and not job.state.final else "",
+        ),
         ("experiment", job.experiment),
         ("entry point", job.entry_point),
         *((f"  {name}", str(value)) for name, value in job.parameters.items()),
-        ("queue", job.queue),
+        ("parent", job.parent or ""),
+        ("after", ", ".join(f"{one.job} {one.condition.value}" for one in job.after)),
+        ("start at", local(job.start_at) if job.start_at else ""),
+        ("queue", f"{job.queue}, priority {job.priority}"),
         ("attempt", f"{job.attempt} of at most {job.max_attempts}"),
+        ("retried on", ", ".join(one.value for one in job.retry_on)),
         ("time-out", lasted(job.timeout) if job.timeout else ""),
+        ("  in queue", lasted(job.queue_timeout) if job.queue_timeout else ""),
+        ("  silent", lasted(job.progress_timeout) if job.progress_timeout else ""),
         ("created", f"{local(job.created_at)} ({age(job.created_at, now)} ago)"),
         ("started", f"{local(job.started_at)} (ran {ran(job, now)})" if job.started_at else ""),
         ("finished", local(job.finished_at) if job.finished_at else ""),
@@ -47,16 +58,16 @@ def _lines(job: Job, files: int, now: datetime) -> list[tuple[str, str]]:
         ("MLflow run", job.mlflow_run_id or ""),
         ("archive", job.archive),
     ]
-    return [(name, value) for name, value in lines if value or name.startswith("  ")]
+    return [(name, value) for name, value in lines if value or name[2:] in job.parameters]
 
 
 def _next(job: Job, files: int) -> list[str]:
     short = job.id[:8]
     if not job.state.final:
-        return [f"tiltyard logs -f {short}", f"tiltyard wait {short}", f"tiltyard cancel {short}"]
+        return [f"tiltyard {verb} {short}" for verb in ("logs -f", "why", "wait", "cancel")]
     following = [f"tiltyard logs {short}"]
     if job.state is not JobState.succeeded:
-        following.append(f"tiltyard events {short}")
+        following += [f"tiltyard why {short}", f"tiltyard retry {short}"]
     if files:
         following.append(f"tiltyard artifacts ls {short}")
     return following

@@ -9,7 +9,18 @@ import typer
 from tiltyard.cli import exits
 from tiltyard.cli.connected import connected
 from tiltyard.cli.follow import exit_code, how_it_ended, print_log, walking_away
-from tiltyard.cli.options import AsJson
+from tiltyard.cli.options import (
+    After,
+    AsJson,
+    Priority,
+    ProgressTimeout,
+    QueueTimeout,
+    RetryOn,
+    StartAt,
+    dependencies,
+    moment,
+    pairs,
+)
 from tiltyard.cli.show import on_terminal, print_json, safe, size
 from tiltyard.client import Client
 from tiltyard.client.submission import Wanted
@@ -40,7 +51,13 @@ def submit(
     timeout: Annotated[
         str | None, typer.Option(help="The longest that one attempt may run: 90s, 30m, 2h, 1d.")
     ] = None,
+    queue_timeout: QueueTimeout = None,
+    progress_timeout: ProgressTimeout = None,
     max_attempts: Annotated[int, typer.Option(help="How often the code may start at most.")] = 3,
+    retry_on: RetryOn = None,
+    priority: Priority = None,
+    after: After = None,
+    start_at: StartAt = None,
     description: Annotated[str, typer.Option(help="What this job is for.")] = "",
     tag: Annotated[list[str] | None, typer.Option(help="A tag; repeat.")] = None,
     wait: Annotated[
@@ -53,7 +70,7 @@ def submit(
     as_json: AsJson = False,
 ) -> None:
     """Submit a job; prints its id."""
-    values = _pairs(parameter or [])
+    values = pairs(parameter, "-P")
     with connected(as_json=as_json, refused=exits.USAGE if wait or follow else exits.REFUSED) as client:
         archive = _upload(client, path)
         wanted: Wanted = {
@@ -62,30 +79,26 @@ def submit(
             "parameters": values,
             "queue": queue,
             "timeout": timeout,
+            "queue_timeout": queue_timeout,
+            "progress_timeout": progress_timeout,
             "max_attempts": max_attempts,
+            "after": dependencies(after) or [],
+            "start_at": moment(start_at),
             "description": description,
             "tags": tag or [],
         }
+        if retry_on:
+            wanted["retry_on"] = retry_on
+        if priority is not None:
+            wanted["priority"] = priority
         if dry_run:
             _show_validation(client.validate(archive, **wanted), as_json=as_json)
             return
         job = client.submit(archive, **wanted)
         if not (wait or follow):
-            _show_submitted(job, as_json=as_json)
+            show_submitted(job, as_json=as_json)
             return
         _stay(client, job, follow=follow, as_json=as_json)
-
-
-def _pairs(given: list[str]) -> dict[str, str]:
-    values: dict[str, str] = {}
-    for pair in given:
-        name, equals, value = pair.partition("=")
-        if not (name and equals):
-            raise typer.BadParameter(f"{pair!r} is not NAME=VALUE", param_hint="-P")
-        if name in values:
-            raise typer.BadParameter(f"{name} is given twice", param_hint="-P")
-        values[name] = value
-    return values
 
 
 def _upload(client: Client, path: Path) -> Archive:
@@ -100,11 +113,13 @@ def _upload(client: Client, path: Path) -> Archive:
     return client.upload(path, progress=show)
 
 
-def _show_submitted(job: Job, *, as_json: bool) -> None:
+def show_submitted(job: Job, *, as_json: bool) -> None:
+    """Print a new job's id, what keeps it from starting, and what to do next."""
     if as_json:
         print_json(job)
         return
     typer.echo(job.id)
+    _warn(job)
     short = job.id[:8]
     typer.echo(f"tiltyard logs -f {short}\ntiltyard status {short}\ntiltyard cancel {short}", err=True)
 
@@ -118,9 +133,15 @@ def _show_validation(found: Validation, *, as_json: bool) -> None:
         typer.echo(f"tiltyard: {safe(warning)}", err=True)
 
 
+def _warn(job: Job) -> None:
+    if job.pending_reason:
+        typer.echo(f"tiltyard: {safe(job.pending_reason)}", err=True)
+
+
 def _stay(client: Client, job: Job, *, follow: bool, as_json: bool) -> None:
     if not as_json:
         typer.echo(job.id)
+        _warn(job)
     with walking_away(job.id, f"logs -f {job.id[:8]}" if follow else f"wait {job.id[:8]}"):
         ended = print_log(client, job) if follow and not as_json else client.wait(job)
     if as_json:

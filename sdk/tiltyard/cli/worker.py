@@ -3,7 +3,7 @@
 Starting one is the server install's command: it gets every argument as it is, and is imported for nothing else.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -12,6 +12,7 @@ from tiltyard.cli.connected import connected
 from tiltyard.cli.options import AsJson
 from tiltyard.cli.root import added, load
 from tiltyard.cli.show import age, as_plain, print_json, print_table
+from tiltyard.wire.workers import WorkerOrder, WorkerState
 
 
 class StartOrVerb(TyperGroup):
@@ -30,14 +31,14 @@ worker = typer.Typer(
     cls=StartOrVerb,
     add_completion=False,
     rich_markup_mode=None,
-    help="Start a worker here (`tiltyard worker --queue cpu`), or list the workers (`tiltyard worker ls`).",
+    help="Start a worker here (`tiltyard worker --queue cpu`), list the workers (`tiltyard worker ls`), drain or stop one.",
     epilog="What starting takes: `tiltyard worker start --help`.",
 )
 
 
 @worker.callback()
 def _worker() -> None:
-    """Keep `worker` a group, although it has few verbs."""
+    """Start a worker, or say which."""
 
 
 @worker.command("ls")
@@ -51,7 +52,7 @@ def ls(as_json: AsJson = False) -> None:
         rows = (
             [
                 one.id,
-                one.state.value,
+                one.state.value if one.order is None else f"{one.state.value} (told to {one.order.value})",
                 one.queue,
                 one.host,
                 one.image,
@@ -65,3 +66,34 @@ def ls(as_json: AsJson = False) -> None:
         print_table(
             columns, rows, empty="No worker was heard of yet. Start one with `tiltyard worker --queue cpu`."
         )
+
+
+Name = Annotated[str, typer.Argument(help="The worker's name, as `tiltyard worker ls` shows it.")]
+
+
+@worker.command("drain")
+def drain(name: Name, as_json: AsJson = False) -> None:
+    """Have a worker finish its job and take nothing new, until it rejoins."""
+    _order(name, WorkerOrder.drain, "takes nothing new from now on", as_json=as_json)
+
+
+@worker.command("stop")
+def stop(name: Name, as_json: AsJson = False) -> None:
+    """Have a worker hand its job back, which does not count as an attempt, and end."""
+    _order(name, WorkerOrder.stop, "hands back what it runs and ends within seconds", as_json=as_json)
+
+
+@worker.command("rejoin")
+def rejoin(name: Name, as_json: AsJson = False) -> None:
+    """Have a drained worker take jobs again."""
+    _order(name, None, "takes jobs again", as_json=as_json)
+
+
+def _order(name: str, order: WorkerOrder | None, said: str, *, as_json: bool) -> None:
+    with connected(as_json=as_json) as client:
+        found = client.order_worker(name, order)
+        if as_json:
+            print_json(found)
+            return
+        lost = " It is lost, and will be told when it is back." if found.state is WorkerState.lost else ""
+        typer.echo(f"Worker {found.id} {said}.{lost}", err=True)

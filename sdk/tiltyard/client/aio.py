@@ -5,25 +5,27 @@ import re
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
-from datetime import datetime
+from datetime import timedelta
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Self, Unpack
+from typing import Any, Self, Unpack
 
 from tiltyard.client import download as downloading
 from tiltyard.client import stream, stream_many, upload
 from tiltyard.client.connection import Connection, segment
 from tiltyard.client.pages import read_pages
-from tiltyard.client.submission import Wanted, as_body
+from tiltyard.client.submission import Changes, Choices, Chosen, Wanted, as_body, as_filter, plain
 from tiltyard.profile import load_profile
 from tiltyard.wire.archives import Archive
 from tiltyard.wire.artifacts import Artifact
 from tiltyard.wire.events import End, Event, Frame
 from tiltyard.wire.experiments import Experiment
-from tiltyard.wire.jobs import Job, JobState, Validation
+from tiltyard.wire.explanations import Explanation
+from tiltyard.wire.history import ExportedJob, Pruned
+from tiltyard.wire.jobs import CancelledMany, Dependency, Job, Validation
 from tiltyard.wire.queues import Queue
-from tiltyard.wire.workers import Worker
+from tiltyard.wire.workers import Worker, WorkerOrder
 
 _DIGEST = re.compile("[0-9a-f]{64}")
 _JOB_ID = re.compile("[0-9a-f]{20}")
@@ -89,14 +91,15 @@ class AsyncClient:
     ) -> Job:
         """Submit a job: a folder, an archive file, or the digest of an archive that was uploaded before.
 
-        `wanted` is `experiment`, `entry_point`, `parameters`, `queue`, `timeout`, `max_attempts`, `description` and `tags`.
-        Submitting again with the same `idempotency_key` gives the job that the first time made.
+        `wanted` is `experiment` and, where the default will not do, what `Choices` lists: `entry_point`, `parameters`,
+        `queue`, `timeout`, `after`, `priority` and others. Submitting again with the same `idempotency_key` gives the job
+        that the first time made.
 
         Raises:
             Refused: the submission is wrong; `errors` holds everything that is wrong with it.
         """
         key = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
-        body = as_body(await self._stored(archive), wanted)
+        body = await self._body(wanted, archive=await self._stored(archive))
         return await self._connection.ask(Job, "POST", "jobs", json=body, headers=key, repeatable=True)
 
     async def validate(self, archive: str | PathLike[str] | Archive, **wanted: Unpack[Wanted]) -> Validation:
@@ -105,8 +108,40 @@ class AsyncClient:
         Raises:
             Refused: the submission is wrong; `errors` holds everything that is wrong with it.
         """
-        body = as_body(await self._stored(archive), wanted)
+        body = await self._body(wanted, archive=await self._stored(archive))
         return await self._connection.ask(Validation, "POST", "jobs:validate", json=body, repeatable=True)
+
+    async def retry(self, job: str | Job, *, idempotency_key: str | None = None) -> Job:
+        """Submit a job that failed or was cancelled once more; the new job names it as its `parent`.
+
+        Raises:
+            Refused: it has not ended, it succeeded, or it never ran because of what it waited for.
+        """
+        key = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
+        return await self._connection.ask(
+            Job, "POST", f"jobs/{await self._id(job)}/retry", headers=key, repeatable=True
+        )
+
+    async def clone(
+        self, job: str | Job, *, idempotency_key: str | None = None, **changes: Unpack[Changes]
+    ) -> Job:
+        """Submit a job like another one but for `changes`; the new job names it as its `parent`.
+
+        It waits for nothing unless `after` or `start_at` is among the changes.
+        """
+        key = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
+        body = await self._body(changes)
+        return await self._connection.ask(
+            Job, "POST", f"jobs/{await self._id(job)}/clone", json=body, headers=key, repeatable=True
+        )
+
+    async def _body(self, wanted: Choices, **more: str) -> dict[str, Any]:
+        after = wanted.get("after")
+        if after is None:
+            return as_body(wanted, **more)
+        named = [one if isinstance(one, Dependency) else Dependency(job=_name(one)) for one in after]
+        whole = [{"job": await self._id(one.job), "condition": one.condition.value} for one in named]
+        return {**as_body(wanted, **more), "after": whole}
 
     async def _stored(self, archive: str | PathLike[str] | Archive) -> str:
         if isinstance(archive, Archive):
@@ -124,31 +159,28 @@ class AsyncClient:
         name = _name(job)
         return name if _JOB_ID.fullmatch(name) else (await self.job(name)).id
 
-    def jobs(
-        self,
-        *,
-        state: JobState | str | Sequence[JobState | str] = (),
-        experiment: str | None = None,
-        queue: str | None = None,
-        tag: str | None = None,
-        created_after: datetime | None = None,
-        created_before: datetime | None = None,
-    ) -> AsyncIterator[Job]:
+    async def why(self, job: str | Job) -> Explanation:
+        """Why a job is where it is: what it waits for, and how each of its attempts ended."""
+        return await self._connection.ask(Explanation, "GET", f"jobs/{await self._id(job)}/why")
+
+    def jobs(self, **chosen: Unpack[Chosen]) -> AsyncIterator[Job]:
         """Jobs, newest first, page after page."""
-        states = [state] if isinstance(state, str) else list(state)
-        params = {
-            "state": [JobState(one).value for one in states],
-            "experiment": experiment,
-            "queue": queue,
-            "tag": tag,
-            "created_after": created_after.astimezone().isoformat() if created_after else None,
-            "created_before": created_before.astimezone().isoformat() if created_before else None,
-        }
-        return read_pages(self._connection, Job, "jobs", params)
+        return read_pages(self._connection, Job, "jobs", as_filter(chosen))
 
     async def cancel(self, job: str | Job) -> Job:
         """Ask for a job's end. A running one ends when its worker has stopped it; a final one stays as it is."""
         return await self._connection.ask(Job, "POST", f"jobs/{await self._id(job)}/cancel", repeatable=True)
+
+    async def cancel_many(
+        self, *, everything: bool = False, dry_run: bool = False, **chosen: Unpack[Chosen]
+    ) -> CancelledMany:
+        """Ask for the end of every job that fits and has not ended; with `dry_run`, count them.
+
+        Where nothing else is given, `everything` must be.
+        """
+        fits = as_filter(chosen)
+        body = {"states": fits.pop("state"), **fits, "everything": everything, "dry_run": dry_run}
+        return await self._connection.ask(CancelledMany, "POST", "jobs:cancel", json=body, repeatable=True)
 
     async def wait(self, job: str | Job, *, timeout: float | None = None) -> Job:  # noqa: ASYNC109 - as Future.result
         """The job when it is final, whatever happens to the connection meanwhile.
@@ -262,6 +294,28 @@ class AsyncClient:
     def workers(self) -> AsyncIterator[Worker]:
         """Every worker that was heard of lately."""
         return read_pages(self._connection, Worker, "workers")
+
+    async def order_worker(self, worker: str, order: WorkerOrder | str | None) -> Worker:
+        """Tell a worker to `drain` (finish, take nothing new) or to `stop` (hand back, end); None lets it rejoin."""
+        verb = "rejoin" if order is None else WorkerOrder(order).value
+        return await self._connection.ask(
+            Worker, "POST", f"workers/{segment(worker)}/{verb}", repeatable=True
+        )
+
+    def exported(self) -> AsyncIterator[ExportedJob]:
+        """The jobs that ended long ago and left the tables, those first that ended last."""
+        return read_pages(self._connection, ExportedJob, "history")
+
+    async def record(self, job: str, to: str | PathLike[str] = ".") -> Path:
+        """Fetch an exported job's record, JSON lines packed with gzip, into a file or a folder; gives the file's path."""
+        return await downloading.download(
+            self._connection, f"history/{segment(job)}/record", f"{job}.jsonl.gz", Path(to)
+        )
+
+    async def prune(self, *, older_than: str | float | timedelta, dry_run: bool = False) -> Pruned:
+        """Export the jobs that ended longer ago than this, with their events; with `dry_run`, count them."""
+        body = {"older_than": plain(older_than), "dry_run": dry_run}
+        return await self._connection.ask(Pruned, "POST", "history:prune", json=body, repeatable=True)
 
 
 def _name(job: str | Job) -> str:

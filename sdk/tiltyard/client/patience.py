@@ -19,6 +19,10 @@ class Patience:
         self._since: float | None = None
         self._failures = 0
 
+    def share(self, at_most: float) -> float:
+        """Seconds to give one try: so few that there is patience left for another."""
+        return min(at_most, max(1.0, self._seconds / 3))
+
     def reward(self) -> None:
         """Something came: forget the failures."""
         self._since = None

@@ -7,14 +7,14 @@ frames come by long polls.
 """
 
 import time
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
 from typing import Any, Literal
 
 import httpx
 from pydantic import TypeAdapter, ValidationError
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus
 
 from tiltyard.client.connection import AWAY, Connection, in_words, on_loopback
 from tiltyard.client.errors import Misunderstood, Refused, Unreachable, refusal
@@ -23,6 +23,11 @@ from tiltyard.wire.events import End, Event, EventPage, Frame
 from tiltyard.wire.problems import Problem
 
 POLL_SECONDS = 20
+ANSWER_SECONDS = 15
+"""How long a poll's answer may be late."""
+OPEN_SECONDS = 10
+PING_SECONDS = 20
+"""Between two pings, and until the answer to one: who does not answer is gone, though nothing says that it went."""
 SIGN_OF_LIFE = 5.0
 """A socket that was open for so many seconds counts as an answer, though a quiet job sent nothing through it."""
 LARGEST_FRAME = 16 * 2**20
@@ -38,6 +43,10 @@ _CLOSED_FOR_GOOD = {
 
 class Broken(Exception):
     """The stream ended before its end; what follows is had by opening it again."""
+
+
+class Unopened(Broken):
+    """It was cut off before it was open: by a gateway that went, or by something in between that passes no WebSockets on."""
 
 
 class NoSocket(Exception):
@@ -68,7 +77,7 @@ async def follow(
         except NoSocket:
             by_socket = False
         except Broken as why:
-            by_socket = True
+            by_socket = not (by_socket and isinstance(why, Unopened))
             await bearing.bear(str(why))
 
 
@@ -99,15 +108,19 @@ async def socket_frames(
     """
     url = str(httpx.URL(connection.socket_url(path), params=params))
     proxy: Literal[True] | None = None if on_loopback(connection.url) else True
-    try:
-        async with connect(
-            url,
-            additional_headers=connection.headers,
-            compression=None,
-            max_size=LARGEST_FRAME,
-            close_timeout=1,
-            proxy=proxy,
-        ) as socket:
+    opening_socket = connect(
+        url,
+        additional_headers=connection.headers,
+        compression=None,
+        max_size=LARGEST_FRAME,
+        open_timeout=bearing.share(OPEN_SECONDS),
+        ping_interval=bearing.share(PING_SECONDS),
+        ping_timeout=bearing.share(PING_SECONDS),
+        close_timeout=1,
+        proxy=proxy,
+    )
+    with _translated():
+        async with opening_socket as socket:
             if opening is not None:
                 await socket.send(opening)
             opened = time.monotonic()
@@ -118,6 +131,12 @@ async def socket_frames(
                 if time.monotonic() - opened > SIGN_OF_LIFE:
                     bearing.reward()
         raise Broken("the stream was closed")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
     except ConnectionClosed as closed:
         code = closed.rcvd.code if closed.rcvd else 1006
         if code in _CLOSED_FOR_GOOD:
@@ -127,6 +146,8 @@ async def socket_frames(
         if answer.response.status_code in AWAY:
             raise Broken(f"it answers {answer.response.status_code}") from answer
         raise NoSocket from answer
+    except InvalidMessage as answer:
+        raise Unopened("it closed the connection before its answer") from answer
     except InvalidHandshake as answer:
         raise NoSocket from answer
     except (OSError, TimeoutError) as error:
@@ -142,11 +163,13 @@ async def polled(
         Broken: a poll was not answered.
         Refused: the gateway will not have it.
     """
-    asked = params | {"wait": POLL_SECONDS}
+    wait = bearing.share(POLL_SECONDS)
+    within = wait + bearing.share(ANSWER_SECONDS)
+    asked = params | {"wait": wait}
     while True:
         try:
             page = await connection.ask(
-                EventPage, "GET", path, params=asked, answer_within=POLL_SECONDS + 15, retry_for=0
+                EventPage, "GET", path, params=asked, answer_within=within, retry_for=0
             )
         except Unreachable as why:
             raise Broken(str(why)) from why

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from typing import Any
 
 from tiltyard.client.connection import Connection
-from tiltyard.client.errors import Unreachable
+from tiltyard.client.errors import Refused, Unreachable
 from tiltyard.client.patience import Patience
 from tiltyard.client.stream import Broken, NoSocket, follows, socket_frames
 from tiltyard.wire.events import End, Event, Frame
@@ -39,13 +39,21 @@ async def follow_many(
                     if isinstance(frame, End) and awaited is not None and awaited <= ended:
                         return
         except NoSocket as refused:
-            # What the gateway itself has to say comes first; then it is something in between that passes no WebSockets.
-            await connection.send("GET", "events", params={"experiment": experiment})
+            await _hear_refusal(connection)
             raise Unreachable(
                 f"Following many jobs needs a WebSocket to {connection.url}; follow each by itself."
             ) from refused
         except Broken as why:
             await bearing.bear(str(why))
+
+
+async def _hear_refusal(connection: Connection) -> None:
+    # What the gateway itself has against it comes first; otherwise it is something in between that passes no WebSockets.
+    try:
+        await connection.send("GET", "events")
+    except Refused as refused:
+        if refused.code != "upgrade_required":
+            raise
 
 
 def _open(

@@ -3,15 +3,15 @@
 import math
 import os
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
-from typing import Any, Required, TypedDict
+from datetime import datetime, timedelta
+from typing import Any, TypedDict
+
+from tiltyard.wire.jobs import Dependency, Job, JobState
 
 
-class Wanted(TypedDict, total=False):
-    """What a job is to be, beside its archive."""
+class Choices(TypedDict, total=False):
+    """What may be chosen for a job."""
 
-    experiment: Required[str]
-    """The experiment's name; it is made when it does not exist."""
     entry_point: str
     """`main` where it is not given."""
     parameters: Mapping[str, Any]
@@ -20,16 +20,63 @@ class Wanted(TypedDict, total=False):
     """`cpu` where it is not given."""
     timeout: str | float | timedelta | None
     """Longest run of one attempt: seconds, or text such as `90s`, `30m`, `2h`, `1d`."""
+    queue_timeout: str | float | timedelta | None
+    """Longest stay in the queue."""
+    progress_timeout: str | float | timedelta | None
+    """Longest silence of an attempt."""
     max_attempts: int
     """How often the code may start at most; 3 where it is not given."""
+    retry_on: Sequence[str]
+    """The failures after which another attempt follows: `worker_lost` and `start_failed` where it is not given."""
+    priority: int
+    """0 to 9; 5 where it is not given."""
+    after: Sequence[str | Job | Dependency]
+    """Jobs that must have succeeded first; a `Dependency` names another condition."""
+    start_at: datetime | None
+    """Not before this moment."""
     description: str
     tags: Sequence[str]
 
 
-def as_body(archive: str, wanted: Wanted) -> dict[str, Any]:
-    """A submission as JSON."""
-    body: dict[str, Any] = {"archive": archive, **plain(wanted)}
+class Wanted(Choices):
+    """What a job is to be, beside its archive."""
+
+    experiment: str
+    """The experiment's name; it is made when it does not exist."""
+
+
+class Changes(Choices, total=False):
+    """What a cloned job has differently from its parent; parameters are laid over the parent's."""
+
+    experiment: str
+
+
+class Chosen(TypedDict, total=False):
+    """Which jobs are meant: those that fit all that is given."""
+
+    state: JobState | str | Sequence[JobState | str]
+    experiment: str | None
+    queue: str | None
+    tag: str | None
+    created_after: datetime | None
+    created_before: datetime | None
+
+
+def as_body(wanted: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """A submission, or the changes of a clone, as JSON."""
+    body: dict[str, Any] = {
+        **more,
+        **plain({name: value for name, value in wanted.items() if name != "after"}),
+    }
     return body
+
+
+def as_filter(chosen: Chosen) -> dict[str, Any]:
+    """Which jobs are meant, as a request's parameters."""
+    state = chosen.get("state", ())
+    states = [state] if isinstance(state, str) else list(state)
+    rest = {name: plain(value) for name, value in chosen.items() if name != "state"}
+    return {"state": [JobState(one).value for one in states], **rest}
 
 
 def plain(value: Any) -> Any:
@@ -51,6 +98,8 @@ def _plain_scalar(value: Any) -> Any:
             return {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, "NaN")
         case timedelta():
             return value.total_seconds()
+        case datetime():
+            return value.astimezone().isoformat()
         case os.PathLike():
             return os.fspath(value)
         case _:

@@ -1,7 +1,7 @@
 """A testbed for ordinary code. Every method is `AsyncClient`'s of the same name, driven to its end."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import timedelta
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -9,15 +9,17 @@ from typing import Self, Unpack
 
 from tiltyard.client.aio import AsyncClient
 from tiltyard.client.portal import Portal
-from tiltyard.client.submission import Wanted
+from tiltyard.client.submission import Changes, Chosen, Wanted
 from tiltyard.client.upload import Progress
 from tiltyard.wire.archives import Archive
 from tiltyard.wire.artifacts import Artifact
 from tiltyard.wire.events import End, Event
 from tiltyard.wire.experiments import Experiment
-from tiltyard.wire.jobs import Job, JobState, Validation
+from tiltyard.wire.explanations import Explanation
+from tiltyard.wire.history import ExportedJob, Pruned
+from tiltyard.wire.jobs import CancelledMany, Job, Validation
 from tiltyard.wire.queues import Queue
-from tiltyard.wire.workers import Worker
+from tiltyard.wire.workers import Worker, WorkerOrder
 
 
 class Client:
@@ -82,31 +84,31 @@ class Client:
         """A job as it stands now."""
         return self._portal.run(self._client.job(job))
 
-    def jobs(
-        self,
-        *,
-        state: JobState | str | Sequence[JobState | str] = (),
-        experiment: str | None = None,
-        queue: str | None = None,
-        tag: str | None = None,
-        created_after: datetime | None = None,
-        created_before: datetime | None = None,
-    ) -> Iterator[Job]:
+    def retry(self, job: str | Job, *, idempotency_key: str | None = None) -> Job:
+        """Submit a job that failed or was cancelled once more; the new job names it as its `parent`."""
+        return self._portal.run(self._client.retry(job, idempotency_key=idempotency_key))
+
+    def clone(self, job: str | Job, *, idempotency_key: str | None = None, **changes: Unpack[Changes]) -> Job:
+        """Submit a job like another one but for `changes`; the new job names it as its `parent`."""
+        return self._portal.run(self._client.clone(job, idempotency_key=idempotency_key, **changes))
+
+    def why(self, job: str | Job) -> Explanation:
+        """Why a job is where it is: what it waits for, and how each of its attempts ended."""
+        return self._portal.run(self._client.why(job))
+
+    def jobs(self, **chosen: Unpack[Chosen]) -> Iterator[Job]:
         """Jobs, newest first, page after page."""
-        return self._portal.iterate(
-            self._client.jobs(
-                state=state,
-                experiment=experiment,
-                queue=queue,
-                tag=tag,
-                created_after=created_after,
-                created_before=created_before,
-            )
-        )
+        return self._portal.iterate(self._client.jobs(**chosen))
 
     def cancel(self, job: str | Job) -> Job:
         """Ask for a job's end."""
         return self._portal.run(self._client.cancel(job))
+
+    def cancel_many(
+        self, *, everything: bool = False, dry_run: bool = False, **chosen: Unpack[Chosen]
+    ) -> CancelledMany:
+        """Ask for the end of every job that fits and has not ended; with `dry_run`, count them."""
+        return self._portal.run(self._client.cancel_many(everything=everything, dry_run=dry_run, **chosen))
 
     def wait(self, job: str | Job, *, timeout: float | None = None) -> Job:
         """The job when it is final, whatever happens to the connection meanwhile."""
@@ -177,3 +179,19 @@ class Client:
     def workers(self) -> Iterator[Worker]:
         """Every worker that was heard of lately."""
         return self._portal.iterate(self._client.workers())
+
+    def order_worker(self, worker: str, order: WorkerOrder | str | None) -> Worker:
+        """Tell a worker to `drain` (finish, take nothing new) or to `stop` (hand back, end); None lets it rejoin."""
+        return self._portal.run(self._client.order_worker(worker, order))
+
+    def exported(self) -> Iterator[ExportedJob]:
+        """The jobs that ended long ago and left the tables, those first that ended last."""
+        return self._portal.iterate(self._client.exported())
+
+    def record(self, job: str, to: str | PathLike[str] = ".") -> Path:
+        """Fetch an exported job's record, JSON lines packed with gzip, into a file or a folder; gives the file's path."""
+        return self._portal.run(self._client.record(job, to))
+
+    def prune(self, *, older_than: str | float | timedelta, dry_run: bool = False) -> Pruned:
+        """Export the jobs that ended longer ago than this, with their events; with `dry_run`, count them."""
+        return self._portal.run(self._client.prune(older_than=older_than, dry_run=dry_run))

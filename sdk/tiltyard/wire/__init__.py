@@ -5,18 +5,38 @@ from tiltyard.wire.artifacts import Artifact
 from tiltyard.wire.attempts import Claim, ClaimRequest, Finish, FinishAnswer, Report, ReportAnswer
 from tiltyard.wire.events import End, Event, EventKind, EventPage, Frame, Reported
 from tiltyard.wire.experiments import Experiment, ExperimentDraft, ExperimentPatch
-from tiltyard.wire.jobs import FINAL_STATES, Job, JobState, JobSubmission, Reason, Validation
+from tiltyard.wire.explanations import AttemptStory, Explanation, Pending, Waits
+from tiltyard.wire.history import ExportedJob, Prune, Pruned
+from tiltyard.wire.jobs import (
+    FINAL_STATES,
+    CancelledMany,
+    CancelMany,
+    Condition,
+    Dependency,
+    Failure,
+    Job,
+    JobChanges,
+    JobState,
+    JobSubmission,
+    Reason,
+    Validation,
+)
 from tiltyard.wire.model import Page, WireModel
 from tiltyard.wire.problems import Problem, ProblemItem
 from tiltyard.wire.queues import Queue, QueueDraft, QueuePatch
-from tiltyard.wire.workers import Worker, WorkerHeartbeat, WorkerState
+from tiltyard.wire.workers import Worker, WorkerHeartbeat, WorkerOrder, WorkerState
 
 __all__ = [
     "FINAL_STATES",
     "Archive",
     "Artifact",
+    "AttemptStory",
+    "CancelMany",
+    "CancelledMany",
     "Claim",
     "ClaimRequest",
+    "Condition",
+    "Dependency",
     "End",
     "EntryPoint",
     "Event",
@@ -25,17 +45,24 @@ __all__ = [
     "Experiment",
     "ExperimentDraft",
     "ExperimentPatch",
+    "Explanation",
+    "ExportedJob",
+    "Failure",
     "Finish",
     "FinishAnswer",
     "Frame",
     "Job",
+    "JobChanges",
     "JobState",
     "JobSubmission",
     "Page",
     "Parameter",
     "ParameterType",
+    "Pending",
     "Problem",
     "ProblemItem",
+    "Prune",
+    "Pruned",
     "Queue",
     "QueueDraft",
     "QueuePatch",
@@ -44,8 +71,10 @@ __all__ = [
     "ReportAnswer",
     "Reported",
     "Validation",
+    "Waits",
     "WireModel",
     "Worker",
     "WorkerHeartbeat",
+    "WorkerOrder",
     "WorkerState",
 ]

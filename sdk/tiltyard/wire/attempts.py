@@ -13,14 +13,15 @@ from tiltyard.wire.model import Json, Text, WireModel
 
 
 class ClaimRequest(WireModel):
-    """A worker asks for a job it was told of."""
+    """A worker asks for the next job of its queue. Asked again with the same token, it gets the same job again."""
 
-    worker: str
-    queue: str
+    worker: Text = Field(max_length=200)
+    token: str = Field(pattern=r"^tya_[A-Za-z0-9_-]{40,100}$")
+    """The attempt's token, which the worker made up: an answer that was lost can be given again, and no other worker has it."""
 
 
 class Claim(WireModel):
-    """The whole specification of an attempt, and the token that its reports carry."""
+    """The whole specification of an attempt, and its token: the one that was asked with."""
 
     job: str
     epoch: int
@@ -40,6 +41,8 @@ class Claim(WireModel):
     queue: str
     timeout: float | None = None
     """Seconds this attempt may run."""
+    progress_timeout: float | None = None
+    """Seconds this attempt may be silent."""
     lease_seconds: float
     renew_seconds: float
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from tiltyard.wire.model import Json, Text, WireModel
 
@@ -46,8 +46,39 @@ class Reason(StrEnum):
     """A worker handed the job back before its end; the attempt does not count."""
 
 
+class Failure(StrEnum):
+    """The ways an attempt fails, each of which may be worth another one. Their names are those of the reasons."""
+
+    worker_lost = "worker_lost"
+    start_failed = "start_failed"
+    exit_code = "exit_code"
+    signal = "signal"
+    out_of_memory = "out_of_memory"
+    timed_out = "timed_out"
+
+
+RETRIED_BY_DEFAULT = (Failure.worker_lost, Failure.start_failed)
+"""What is the testbed's failure more than the user's."""
+
+
+class Condition(StrEnum):
+    """How another job must have ended for this one to start; `any` is any end."""
+
+    succeeded = "succeeded"
+    failed = "failed"
+    any = "any"
+
+
+class Dependency(WireModel):
+    """A job that must end first. It was submitted before this one, so that no circle can come about."""
+
+    job: Text = Field(max_length=200)
+    condition: Condition = Condition.succeeded
+
+
 MAX_TIMEOUT_SECONDS = 30 * 24 * 3600
 """30 days: no job outlives the broker's longest unacknowledged delivery."""
+MAX_DEPENDENCIES = 1_000
 
 
 class JobSubmission(WireModel):
@@ -63,8 +94,20 @@ class JobSubmission(WireModel):
     queue: Text = "cpu"
     timeout: Text | float | None = None
     """Longest run of one attempt: seconds, or text such as `90s`, `30m`, `2h`, `1d`. None: no limit but the longest."""
+    queue_timeout: Text | float | None = None
+    """Longest stay in the queue, from when it may start; each attempt's anew."""
+    progress_timeout: Text | float | None = None
+    """Longest silence of an attempt: nothing printed, no metric, no progress, no artifact."""
     max_attempts: int = Field(default=3, ge=1, le=100)
     """How often the code may start at most."""
+    retry_on: list[Failure] = Field(default_factory=lambda: list(RETRIED_BY_DEFAULT), max_length=20)
+    """The failures after which another attempt follows while there is one left."""
+    priority: int = Field(default=5, ge=0, le=9)
+    """Among jobs of a queue the higher goes first; ten minutes in the queue count as much as one step."""
+    after: list[Dependency] = Field(default_factory=list, max_length=MAX_DEPENDENCIES)
+    """Jobs that must end first, each as its condition says; when one can not come true any more, this job is cancelled."""
+    start_at: AwareDatetime | None = None
+    """Not before this moment, which names its time zone."""
     description: Text = Field(default="", max_length=10_000)
     tags: list[Text] = Field(default_factory=list, max_length=100)
 
@@ -88,6 +131,20 @@ class Job(WireModel):
     max_attempts: int
     timeout: float | None = None
     """Seconds."""
+    queue_timeout: float | None = None
+    """Seconds."""
+    progress_timeout: float | None = None
+    """Seconds."""
+    retry_on: list[Failure] = Field(default_factory=lambda: list(RETRIED_BY_DEFAULT))
+    priority: int = 5
+    after: list[Dependency] = Field(default_factory=list)
+    start_at: datetime | None = None
+    parent: str | None = None
+    """The job that this one was made from, by a retry or a clone."""
+    cancel_requested: bool = False
+    """A caller asked for its end, and its worker has yet to bring it about."""
+    pending_reason: str | None = None
+    """What a job that has not started waits for, in one sentence."""
     description: str = ""
     tags: list[str] = Field(default_factory=list)
     created_at: datetime
@@ -97,6 +154,51 @@ class Job(WireModel):
     mlflow_run_id: str | None = None
     seq: int
     """The sequence number of the job's newest event; dense from 0."""
+
+
+class JobChanges(WireModel):
+    """What a retried or cloned job has differently from its parent; what is absent stays as it was."""
+
+    experiment: Text | None = Field(default=None, min_length=1, max_length=200)
+    entry_point: Text | None = None
+    parameters: dict[Text, Json] = Field(default_factory=dict)
+    """Laid over the parent's."""
+    queue: Text | None = None
+    timeout: Text | float | None = None
+    queue_timeout: Text | float | None = None
+    progress_timeout: Text | float | None = None
+    max_attempts: int | None = Field(default=None, ge=1, le=100)
+    retry_on: list[Failure] | None = Field(default=None, max_length=20)
+    priority: int | None = Field(default=None, ge=0, le=9)
+    after: list[Dependency] | None = Field(default=None, max_length=MAX_DEPENDENCIES)
+    start_at: AwareDatetime | None = None
+    description: Text | None = Field(default=None, max_length=10_000)
+    tags: list[Text] | None = Field(default=None, max_length=100)
+
+
+class CancelMany(WireModel):
+    """Which jobs are to end: all that fit everything that is given. Jobs that have ended never fit."""
+
+    states: list[JobState] = Field(default_factory=list)
+    experiment: Text | None = None
+    queue: Text | None = None
+    tag: Text | None = None
+    created_after: AwareDatetime | None = None
+    created_before: AwareDatetime | None = None
+    everything: bool = False
+    """Needed, and said, where nothing else is given."""
+    dry_run: bool = False
+    """Only count."""
+
+
+class CancelledMany(WireModel):
+    """How many jobs were meant, and what became of them."""
+
+    matched: int
+    cancelled: int
+    """Ended at once: they had not started."""
+    asked: int
+    """Were running, and end when their workers have stopped them."""
 
 
 class Validation(WireModel):

@@ -18,14 +18,25 @@ class WorkerState(StrEnum):
     lost = "lost"
 
 
+class WorkerOrder(StrEnum):
+    """What a worker is told to do, in the answer to its heartbeat."""
+
+    drain = "drain"
+    """Finish the running job and take nothing new, until it is told to rejoin."""
+    stop = "stop"
+    """Hand the running job back, so that another worker starts it at once, and end."""
+
+
 class WorkerHeartbeat(WireModel):
-    """What a worker says of itself, every 15 seconds and when it changes."""
+    """What a worker says of itself, every few seconds and when it changes."""
 
     host: Text = Field(max_length=255)
     queue: Text
     image: Text = ""
     """The container image or environment it runs in; the queue is named after it."""
     pid: int = 0
+    incarnation: Text = Field(default="", max_length=100)
+    """Another one for each process: what an earlier one of the same name was told is not meant for it."""
     state: WorkerState
     fence: Text = ""
     """What keeps its jobs in: `bubblewrap`, `unshare` or `subreaper`."""
@@ -42,6 +53,8 @@ class Worker(WireModel):
     image: str
     pid: int
     state: WorkerState
+    order: WorkerOrder | None = None
+    """What it is told to do, and may not have done yet."""
     fence: str
     job: str | None = None
     """The job it runs now."""

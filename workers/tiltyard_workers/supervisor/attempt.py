@@ -5,7 +5,7 @@ ours any more and nothing is sent.
 """
 
 import threading
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from tiltyard_workers.supervisor.finish import finish
 from tiltyard_workers.supervisor.gather import LeftOut, Shelf, regular_files
 from tiltyard_workers.supervisor.orders import Cancelled, HandedBack, Orders
 from tiltyard_workers.supervisor.outbox import Outbox
-from tiltyard_workers.supervisor.result import CANCELLED, Result, judge, start_failed, timed_out
+from tiltyard_workers.supervisor.result import CANCELLED, Result, judge, silent, start_failed, timed_out
 from tiltyard_workers.supervisor.running import print_to, watch
 from tiltyard_workers.tracking.run import TrackedRun
 
@@ -62,6 +62,8 @@ class Attempt:
         self._shelf = Shelf(gateway, claim, self._orders.pause)
         self.over = threading.Event()
         """Set when nothing is left to do."""
+        self.unfit = False
+        """Whether it was this host that could not start the job: it could not start another one either."""
 
     def hand_back(self) -> None:
         """Stop the job now and give it back. May be called from a signal handler."""
@@ -77,8 +79,8 @@ class Attempt:
         """Run the attempt; its result is recorded when this returns, unless it was not ours to give."""
         self._outbox.start()
         try:
-            with scratch.attempt_folder(self._settings.scratch, self._claim) as root:
-                result = self._run_in(root)
+            with ExitStack() as stack:
+                result = self._run_with(stack)
                 finish(
                     self._gateway,
                     self._claim,
@@ -96,15 +98,26 @@ class Attempt:
             self._outbox.close()
             self.over.set()
 
+    def _not_started(self, error: Exception) -> Result:
+        self.unfit = isinstance(error, OSError)
+        return start_failed(error)
+
+    def _run_with(self, stack: ExitStack) -> Result:
+        try:
+            root = stack.enter_context(scratch.attempt_folder(self._settings.scratch, self._claim))
+        except OSError as error:
+            return self._not_started(error)
+        return self._run_in(root)
+
     def _run_in(self, root: Path) -> Result:
         try:
             archive = self._fetch()
             folder = scratch.prepare(root, self._claim, archive)
+            self._tracked = tracked = TrackedRun.begin(self._settings, self._claim, root)
         except Cancelled:
             return CANCELLED
         except (ArchiveRefused, scratch.DamagedArchive, Refused, OSError) as error:
-            return start_failed(error)
-        self._tracked = tracked = TrackedRun.begin(self._settings, self._claim, root)
+            return self._not_started(error)
         try:
             if tracked.run_id is not None:
                 self._outbox.set_run_id(tracked.run_id)
@@ -129,7 +142,10 @@ class Attempt:
 
     def _run_job(self, folder: scratch.Folder, tracked: TrackedRun) -> Result:
         asked = AskedFor(self._shelf, folder.work, self._say)
-        channel = Channel(folder.socket, lambda kind, data: self._tell(tracked, asked, kind, data))
+        try:
+            channel = Channel(folder.socket, lambda kind, data: self._tell(tracked, asked, kind, data))
+        except OSError as error:
+            return self._not_started(error)
         asked.start()
         channel.start()
         try:
@@ -152,7 +168,7 @@ class Attempt:
                 temporary=folder.tmp,
             )
         except OSError as error:
-            return start_failed(error)
+            return self._not_started(error)
         ended, why = watch(process, self._claim, self._settings, self._orders, self._outbox)
         match why:
             case "superseded":
@@ -163,6 +179,8 @@ class Attempt:
                 return CANCELLED
             case "timed_out":
                 return timed_out(self._claim.timeout or 0)
+            case "silent":
+                return silent(self._claim.progress_timeout or 0)
         return judge(ended, out_of_memory=memory.ran_out())
 
     def _tell(self, tracked: TrackedRun, asked: AskedFor, kind: str, data: dict[str, Any]) -> None:
@@ -202,4 +220,13 @@ class Attempt:
         if recorded or not self._settings.mlflow_url:
             tracked.close()
         else:
-            tracked.end_later(result.state, archive, self._settings.scratch / "mlflow-later" / root.name)
+            self._end_record_later(tracked, result, archive, root)
+
+    def _end_record_later(self, tracked: TrackedRun, result: Result, archive: Path, root: Path) -> None:
+        try:
+            tracked.end_later(
+                result.state, archive, self._settings.scratch / scratch.MLFLOW_LATER / root.name
+            )
+        except OSError as error:  # a record that cannot be kept costs no result
+            log.warning("mlflow_left_out", step="everything", job=self._claim.job, error=str(error))
+            tracked.close()

@@ -141,7 +141,7 @@ class _Lines:
             line, found, rest = self._buffer.partition(b"\n")
             if found:
                 self._buffer = rest
-                if not self._skipping:
+                if not self._skipping and len(line) <= LONGEST_LINE:
                     return bytes(line)
                 self._skipping = False
                 continue
@@ -189,7 +189,10 @@ def _number(value: object) -> float | int | str | None:
         return None
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return value if isinstance(value, float) or _is_int64(value) else float(value)
+    try:
+        return value if isinstance(value, float) or _is_int64(value) else float(value)
+    except OverflowError:  # JSON's integers have no end
+        return None
 
 
 def _text(value: str) -> str:

@@ -9,7 +9,7 @@ from tiltyard_workers.gateway import Away, Gateway, Refused
 from tiltyard_workers.supervisor.outbox import Outbox
 from tiltyard_workers.supervisor.result import Result
 
-LONGEST_PAUSE_SECONDS = 30.0
+LONGEST_PAUSE_SECONDS = 15.0
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +47,8 @@ def finish(
         except Away as away:
             log.warning("finish_delayed", job=claim.job, error=str(away))
             pause(seconds)
-            seconds = min(seconds * 2, LONGEST_PAUSE_SECONDS)
+            # Sending it is also what renews the lease: a pause is never longer than that needs.
+            seconds = min(seconds * 2, LONGEST_PAUSE_SECONDS, claim.renew_seconds)
         except Refused as refused:
             log.warning("finish_refused", job=claim.job, code=refused.code, error=str(refused))
             if not events:

@@ -7,7 +7,7 @@ empty one is sent when there is nothing to tell.
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,6 +27,8 @@ MOST_METRICS = 200_000
 """Of one attempt."""
 MOST_EVENT_BYTES = 16 << 20
 """Of what waits to be sent; above it, nothing is taken."""
+REST_BYTES = 1 << 20
+"""Of what is sent at once when all is over. JSON may need six bytes for each, and the gateway takes 16 MiB."""
 _OVERHEAD = 100
 _REFUSED_CONTENT = {400, 413, 422}
 
@@ -63,6 +65,8 @@ class Outbox:
         self._told_cancel = False
         self._metrics = 0
         self._left_out = 0
+        self.heard_at = time.monotonic()
+        """When the attempt last told something, by this machine's clock that never goes back."""
         self._thread = threading.Thread(target=self._keep_reporting, name="outbox", daemon=True)
 
     def start(self) -> None:
@@ -71,6 +75,7 @@ class Outbox:
 
     def add(self, kind: EventKind, **data: Any) -> None:
         """Tell something. What one stream prints within a batch becomes one event."""
+        self.heard_at = time.monotonic()
         with self._lock:
             if kind is EventKind.log and self._merged(data):
                 return
@@ -84,7 +89,7 @@ class Outbox:
                 self._lock.notify()
 
     def _append(self, kind: EventKind, data: dict[str, Any]) -> None:
-        size = _OVERHEAD + sum(len(value) for value in data.values() if isinstance(value, str))
+        size = _size(data)
         self._waiting.append((Reported(at=datetime.now(UTC), kind=kind, data=data), size))
         self._waiting_bytes += size
 
@@ -143,8 +148,7 @@ class Outbox:
         Raises:
             Superseded: the job is not this attempt's any more.
         """
-        while len(events) > BATCH_EVENTS:
-            batch = events[:BATCH_EVENTS]
+        while len(batch := _first_of(events)) < len(events):
             self._gateway.report(self._claim, Report(first=first, events=batch))
             first, events = first + len(batch), events[len(batch) :]
         return first, events
@@ -219,3 +223,16 @@ class Outbox:
         if answer.cancel and not self._told_cancel:
             self._told_cancel = True
             self._on_cancel()
+
+
+def _size(data: Mapping[str, Any]) -> int:
+    return _OVERHEAD + sum(len(value) for value in data.values() if isinstance(value, str))
+
+
+def _first_of(events: list[Reported]) -> list[Reported]:
+    size = 0
+    for count, event in enumerate(events):
+        size += _size(event.data)
+        if count == BATCH_EVENTS or (count and size > REST_BYTES):
+            return events[:count]
+    return events

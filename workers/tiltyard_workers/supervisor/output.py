@@ -7,6 +7,7 @@ ones whatever the limit; so are the last ones before the network has room again.
 import codecs
 import os
 import threading
+import time
 from collections.abc import Callable
 from typing import IO, Protocol
 
@@ -43,6 +44,8 @@ class Output:
         self._left = limit
         self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
         self._tail = bytearray()
+        self.heard_at = time.monotonic()
+        """When something was last printed, be it kept or not."""
         self._skipped = 0
         self._thread = threading.Thread(target=self._read, name=f"read-{name}", daemon=True)
 
@@ -58,6 +61,7 @@ class Output:
         descriptor = self._pipe.fileno()
         while chunk := os.read(descriptor, CHUNK):
             self._tail += chunk
+            self.heard_at = time.monotonic()
             if self._left > 0 and self._has_room():
                 self._pass_on()
             elif (surplus := len(self._tail) - TAIL_BYTES) > TAIL_BYTES:

@@ -35,6 +35,12 @@ def timed_out(seconds: float) -> Result:
     return Result(state=JobState.failed, reason=Reason.timed_out, message=message)
 
 
+def silent(seconds: float) -> Result:
+    """The job told nothing for longer than it may."""
+    message = f"It told nothing for its progress time-out of {seconds:g} s (no output, metric or progress) and was ended."
+    return Result(state=JobState.failed, reason=Reason.timed_out, message=message)
+
+
 def judge(ended: Ended, *, out_of_memory: bool = False) -> Result:
     """What a job's own end means.
 

@@ -6,6 +6,7 @@ ARCHIVES/{sha256}                 archives, checked; the workers of a host share
 SCRATCH/jobs/{job}.{epoch}/       everything of one attempt
     job/{project,home,tmp}        the unpacked archive and two empty folders: all of ours that the job sees
     mlflow/                       what MLflow was not told yet
+SCRATCH/mlflow-later/             the same of attempts that have ended; it is told while the process lives that ran them
 TMPDIR/ty-{job}.{epoch}/run.sock  its socket: a socket's path is short, and SCRATCH may not be
 """
 
@@ -27,6 +28,7 @@ from tiltyard_workers.gateway import Gateway
 MOST_ARCHIVES = 32
 """Kept; the oldest leave."""
 _LOCK = ".held"
+MLFLOW_LATER = "mlflow-later"
 
 
 class DamagedArchive(Exception):
@@ -123,6 +125,7 @@ def clear_leftovers(scratch: Path) -> None:
     """Remove what attempts left here whose supervisor was killed."""
     for root in (scratch / "jobs").glob("*"):
         _remove_with_socket(root)
+    remove(scratch / MLFLOW_LATER)
 
 
 def clear_dead_workers(scratch: Path) -> None:
