@@ -59,6 +59,16 @@ async def test_a_report_with_a_gap_is_refused(gateway: Gateway) -> None:
     assert (answer.status_code, answer.json()["code"]) == (422, "report_gap")
 
 
+@pytest.mark.parametrize("kind", ["state", "artifact"])
+async def test_an_attempt_cannot_tell_of_what_the_gateway_decides(gateway: Gateway, kind: str) -> None:
+    forged = {"kind": kind, "at": "2026-01-01T00:00:00Z", "data": {"state": "succeeded"}}
+    claim = await gateway.running()
+    answer = await gateway.attempt(claim, "report", {"first": 0, "events": [forged]})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    page = (await gateway.user.get(f"/jobs/{claim.job}/events")).json()
+    assert [event["data"].get("state") for event in page["events"]] == ["queued", "running"]
+
+
 async def test_a_result_that_is_sent_twice_gets_the_same_answer(gateway: Gateway) -> None:
     claim = await gateway.running()
     body = {

@@ -3,7 +3,7 @@
 from tiltyard.wire.archives import Archive, EntryPoint, Parameter, ParameterType
 from tiltyard.wire.artifacts import Artifact
 from tiltyard.wire.attempts import Claim, ClaimRequest, Finish, FinishAnswer, Report, ReportAnswer
-from tiltyard.wire.events import End, Event, EventKind, EventPage, Frame, Reported
+from tiltyard.wire.events import End, Event, EventKind, EventPage, Frame, Reported, ReportedKind
 from tiltyard.wire.experiments import Experiment, ExperimentDraft, ExperimentPatch
 from tiltyard.wire.explanations import AttemptStory, Explanation, Pending, Waits
 from tiltyard.wire.history import ExportedJob, Prune, Pruned
@@ -70,6 +70,7 @@ __all__ = [
     "Report",
     "ReportAnswer",
     "Reported",
+    "ReportedKind",
     "Validation",
     "Waits",
     "WireModel",

@@ -32,6 +32,10 @@ class EventKind(StrEnum):
     artifact = "artifact"
 
 
+ReportedKind = Literal[EventKind.step, EventKind.log, EventKind.metric, EventKind.progress]
+"""What an attempt may tell of itself. Its job's state and its stored artifacts are the gateway's to tell."""
+
+
 class Event(WireModel):
     """One row of a job's history."""
 
@@ -70,5 +74,5 @@ class Reported(WireModel):
 
     at: datetime
     """The worker's clock: for people to read, decided on by nobody."""
-    kind: EventKind
+    kind: ReportedKind
     data: dict[str, Json] = Field(default_factory=dict)

@@ -184,12 +184,14 @@ class Attempt:
         return judge(ended, out_of_memory=memory.ran_out())
 
     def _tell(self, tracked: TrackedRun, asked: AskedFor, kind: str, data: dict[str, Any]) -> None:
-        if kind == "artifact":
-            asked.add(data["path"])
-            return
-        self._outbox.add(EventKind(kind), **data)
-        if kind == "metric":
-            tracked.metric(data)
+        match kind:
+            case "artifact":
+                asked.add(data["path"])
+            case "metric":
+                self._outbox.add(EventKind.metric, **data)
+                tracked.metric(data)
+            case "progress":
+                self._outbox.add(EventKind.progress, **data)
 
     def _say(self, text: str) -> None:
         print_to(self._outbox)("stderr", f"tiltyard: {text}\n")

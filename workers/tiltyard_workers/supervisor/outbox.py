@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from tiltyard.wire import Claim, EventKind, Report, ReportAnswer, Reported
+from tiltyard.wire import Claim, EventKind, Report, ReportAnswer, Reported, ReportedKind
 from tiltyard_workers.gateway import Away, Gateway, Refused, Superseded
 
 BATCH_SECONDS = 0.2
@@ -73,7 +73,7 @@ class Outbox:
         """Begin to report."""
         self._thread.start()
 
-    def add(self, kind: EventKind, **data: Any) -> None:
+    def add(self, kind: ReportedKind, **data: Any) -> None:
         """Tell something. What one stream prints within a batch becomes one event."""
         self.heard_at = time.monotonic()
         with self._lock:
@@ -88,7 +88,7 @@ class Outbox:
             if self._waiting_bytes >= BATCH_BYTES:
                 self._lock.notify()
 
-    def _append(self, kind: EventKind, data: dict[str, Any]) -> None:
+    def _append(self, kind: ReportedKind, data: dict[str, Any]) -> None:
         size = _size(data)
         self._waiting.append((Reported(at=datetime.now(UTC), kind=kind, data=data), size))
         self._waiting_bytes += size
