@@ -37,6 +37,17 @@ async def test_a_claim_whose_answer_was_lost_is_answered_again_with_the_same_job
     assert (await gateway.worker.post("/queues/cpu/claim", json=asking())).json()["job"] != first["job"]
 
 
+async def test_a_claim_that_is_sent_five_times_at_once_starts_one_job(gateway: Gateway) -> None:
+    for _ in range(5):
+        await gateway.submit()
+    body = asking()
+    answers = await asyncio.gather(*(gateway.worker.post("/queues/cpu/claim", json=body) for _ in range(5)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.json()["job"] for answer in answers}) == 1
+    running = (await gateway.user.get("/jobs", params={"state": "running"})).json()
+    assert len(running["items"]) == 1
+
+
 async def test_a_job_of_another_queue_or_of_a_paused_one_is_not_to_be_had(gateway: Gateway) -> None:
     await gateway.submit(queue="pytorch")
     assert (await gateway.worker.post("/queues/cpu/claim", json=asking())).status_code == 409

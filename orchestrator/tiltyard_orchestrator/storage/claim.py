@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Select, func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -63,6 +64,19 @@ async def claim(
     if row is None:
         there = await session.scalar(_claimable(queue))
         return NothingToClaim(why=await _why_nothing(session, queue), locked=there is not None)
+    try:
+        await _start(session, row, worker, token_sha256, lease_seconds)
+    except IntegrityError as error:
+        if "ix_job_token" not in str(error.orig):
+            raise
+        await session.rollback()
+        return NothingToClaim(why="the same claim is being answered at this moment", locked=True)
+    return await _specification(session, row)
+
+
+async def _start(
+    session: AsyncSession, row: JobRow, worker: str, token_sha256: str, lease_seconds: float
+) -> None:
     await move(
         session,
         row,
@@ -77,7 +91,6 @@ async def claim(
         started_at=func.now(),
         lease_until=func.now() + seconds(lease_seconds),
     )
-    return await _specification(session, row)
 
 
 async def _held(session: AsyncSession, *, worker: str, token_sha256: str) -> JobRow | None:

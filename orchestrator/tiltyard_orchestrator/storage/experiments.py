@@ -110,6 +110,8 @@ async def delete_experiment(session: AsyncSession, name: str) -> Deleted | Unfin
     ended = col(JobRow.state).in_([state.value for state in FINAL_STATES])
     if unfinished := await session.scalar(select(func.count()).select_from(JobRow).where(in_it, ~ended)):
         return Unfinished(jobs=unfinished)
+    # In the order of their names, as everybody locks jobs: who deletes waits for who submits after one, and not both.
+    await session.execute(select(col(JobRow.id)).where(in_it).order_by(col(JobRow.id)).with_for_update())
     artifacts = await session.execute(
         select(col(ArtifactRow.job_id), col(ArtifactRow.epoch), col(ArtifactRow.path))
         .join(JobRow, col(JobRow.id) == col(ArtifactRow.job_id))
