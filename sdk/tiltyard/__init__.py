@@ -8,6 +8,7 @@ clients are imported when they are first asked for.
 from typing import TYPE_CHECKING, Any
 
 from tiltyard.script import artifact, metric, progress
+from tiltyard.tasks import task
 
 if TYPE_CHECKING:
     from tiltyard.client.aio import AsyncClient
@@ -28,6 +29,7 @@ __all__ = [
     "artifact",
     "metric",
     "progress",
+    "task",
 ]
 
 
