@@ -13,6 +13,9 @@ class ProblemItem(WireModel):
     code: str
     detail: str
     """What is wrong, and what would be right."""
+    line: int | None = None
+    """Where it stands in a text file, counted from 1."""
+    column: int | None = None
 
 
 class Problem(WireModel):
