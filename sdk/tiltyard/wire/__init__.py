@@ -1,6 +1,6 @@
 """What crosses the wire between callers, gateway and workers. Every other part speaks in these values."""
 
-from tiltyard.wire.archives import Archive, EntryPoint, Parameter, ParameterType
+from tiltyard.wire.archives import Archive, EntryPoint, GraphFile, Parameter, ParameterType
 from tiltyard.wire.artifacts import Artifact
 from tiltyard.wire.attempts import Claim, ClaimRequest, Finish, FinishAnswer, Report, ReportAnswer
 from tiltyard.wire.events import End, Event, EventKind, EventPage, Frame, Reported, ReportedKind
@@ -22,6 +22,20 @@ from tiltyard.wire.jobs import (
     Validation,
 )
 from tiltyard.wire.model import Page, WireModel
+from tiltyard.wire.plugins import (
+    Availability,
+    Kind,
+    Plugin,
+    PluginChange,
+    PluginPin,
+    PluginState,
+    PluginVersion,
+    Task,
+    TaskInput,
+    TaskListing,
+    TaskOutput,
+    Type,
+)
 from tiltyard.wire.problems import Problem, ProblemItem
 from tiltyard.wire.queues import Queue, QueueDraft, QueuePatch
 from tiltyard.wire.workers import Worker, WorkerHeartbeat, WorkerOrder, WorkerState
@@ -31,6 +45,7 @@ __all__ = [
     "Archive",
     "Artifact",
     "AttemptStory",
+    "Availability",
     "CancelMany",
     "CancelledMany",
     "Claim",
@@ -51,14 +66,21 @@ __all__ = [
     "Finish",
     "FinishAnswer",
     "Frame",
+    "GraphFile",
     "Job",
     "JobChanges",
     "JobState",
     "JobSubmission",
+    "Kind",
     "Page",
     "Parameter",
     "ParameterType",
     "Pending",
+    "Plugin",
+    "PluginChange",
+    "PluginPin",
+    "PluginState",
+    "PluginVersion",
     "Problem",
     "ProblemItem",
     "Prune",
@@ -71,6 +93,11 @@ __all__ = [
     "ReportAnswer",
     "Reported",
     "ReportedKind",
+    "Task",
+    "TaskInput",
+    "TaskListing",
+    "TaskOutput",
+    "Type",
     "Validation",
     "Waits",
     "WireModel",

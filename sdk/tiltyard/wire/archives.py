@@ -36,6 +36,14 @@ class Parameter(WireModel):
     help: str = ""
 
 
+class GraphFile(WireModel):
+    """The file of a graph entry point, as it was read when its archive was stored."""
+
+    path: str
+    """Relative to the MLproject's folder."""
+    text: str
+
+
 class EntryPoint(WireModel):
     """An executable in an archive, and its declared parameters."""
 
@@ -45,6 +53,10 @@ class EntryPoint(WireModel):
     parameters: list[Parameter] = Field(default_factory=list)
     outputs: str | None = None
     """The folder, relative to the MLproject, whose files are gathered as artifacts; `outputs` where it does not say."""
+    plugins: list[str] = Field(default_factory=list)
+    """The plugins that it needs, each as `name` or `name==version`."""
+    graph: GraphFile | None = None
+    """Of an entry point that composes tasks without a script; its command runs this file."""
 
 
 class Archive(WireModel):
@@ -61,4 +73,6 @@ class Archive(WireModel):
     name: str = ""
     """The name that the MLproject gives itself."""
     entry_points: list[EntryPoint]
+    uses: list[str] = Field(default_factory=list)
+    """The plugins whose tasks its scripts name in so many words."""
     created_at: datetime

@@ -10,6 +10,7 @@ from tiltyard.wire.archives import EntryPoint
 from tiltyard.wire.events import Reported
 from tiltyard.wire.jobs import JobState, Reason
 from tiltyard.wire.model import Json, Text, WireModel
+from tiltyard.wire.plugins import PluginPin
 
 
 class ClaimRequest(WireModel):
@@ -38,6 +39,8 @@ class Claim(WireModel):
     parameters: dict[str, Json]
     command: str
     """The shell command, parameters quoted into it."""
+    plugins: list[PluginPin] = Field(default_factory=list)
+    """The versions that its code sees, by name."""
     queue: str
     timeout: float | None = None
     """Seconds this attempt may run."""

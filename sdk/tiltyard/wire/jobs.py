@@ -6,6 +6,7 @@ from enum import StrEnum
 from pydantic import AwareDatetime, Field
 
 from tiltyard.wire.model import Json, Text, WireModel
+from tiltyard.wire.plugins import PluginPin
 
 
 class JobState(StrEnum):
@@ -36,6 +37,8 @@ class Reason(StrEnum):
     """The entry point was ended by a signal it did not ask for."""
     out_of_memory = "out_of_memory"
     timed_out = "timed_out"
+    step_failed = "step_failed"
+    """A step or a flow failed, although the entry point exited with 0."""
     start_failed = "start_failed"
     """The worker could not start the entry point: its archive, its scratch directory or its command."""
     worker_lost = "worker_lost"
@@ -55,6 +58,7 @@ class Failure(StrEnum):
     signal = "signal"
     out_of_memory = "out_of_memory"
     timed_out = "timed_out"
+    step_failed = "step_failed"
 
 
 RETRIED_BY_DEFAULT = (Failure.worker_lost, Failure.start_failed)
@@ -79,6 +83,7 @@ class Dependency(WireModel):
 MAX_TIMEOUT_SECONDS = 30 * 24 * 3600
 """30 days: no job outlives the broker's longest unacknowledged delivery."""
 MAX_DEPENDENCIES = 1_000
+MAX_PLUGINS = 50
 
 
 class JobSubmission(WireModel):
@@ -108,6 +113,8 @@ class JobSubmission(WireModel):
     """Jobs that must end first, each as its condition says; when one can not come true any more, this job is cancelled."""
     start_at: AwareDatetime | None = None
     """Not before this moment, which names its time zone."""
+    plugins: list[Text] = Field(default_factory=list, max_length=MAX_PLUGINS)
+    """Plugins beside the entry point's own, each as `name` or `name==version`; a version here goes before one there."""
     description: Text = Field(default="", max_length=10_000)
     tags: list[Text] = Field(default_factory=list, max_length=100)
 
@@ -141,6 +148,10 @@ class Job(WireModel):
     start_at: datetime | None = None
     parent: str | None = None
     """The job that this one was made from, by a retry or a clone."""
+    plugins: list[PluginPin] = Field(default_factory=list)
+    """The versions that it was given when it was submitted; it keeps them, whatever is pushed meanwhile."""
+    warnings: list[str] = Field(default_factory=list)
+    """What may surprise, said in the answer to its submission and nowhere else."""
     cancel_requested: bool = False
     """A caller asked for its end, and its worker has yet to bring it about."""
     pending_reason: str | None = None
@@ -172,6 +183,10 @@ class JobChanges(WireModel):
     priority: int | None = Field(default=None, ge=0, le=9)
     after: list[Dependency] | None = Field(default=None, max_length=MAX_DEPENDENCIES)
     start_at: AwareDatetime | None = None
+    plugins: list[Text] | None = Field(default=None, max_length=MAX_PLUGINS)
+    """Laid over the parent's, which are taken at their current versions."""
+    same_plugins: bool = False
+    """Take the very versions that the parent had."""
     description: Text | None = Field(default=None, max_length=10_000)
     tags: list[Text] | None = Field(default=None, max_length=100)
 

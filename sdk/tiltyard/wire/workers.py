@@ -42,6 +42,10 @@ class WorkerHeartbeat(WireModel):
     """What keeps its jobs in: `bubblewrap`, `unshare` or `subreaper`."""
     job: str | None = None
     versions: dict[Text, Text] = Field(default_factory=dict)
+    packages: dict[Text, Text] | None = Field(default=None, max_length=5_000)
+    """The versions of the packages that its jobs can import. None: as it was said before."""
+    modules: list[Text] | None = Field(default=None, max_length=20_000)
+    """The top-level modules that its jobs can import. None: as it was said before."""
 
 
 class Worker(WireModel):
