@@ -1,6 +1,7 @@
 """The keeper: a few loops inside every gateway.
 
-They publish the jobs that are due, let those start that wait no longer, and take away leases that ran out.
+They publish the jobs that are due, let those start that wait no longer, take away leases that ran out, and let a plugin's
+version be ready, or refuse it, when the job that loads it has ended.
 
 There may be any number of keepers; they skip each other's locked rows and need no leader. A keeper that is killed
 between its commit and its publish has lost nothing: the row says when the bell is to be rung again.
@@ -22,6 +23,7 @@ from tiltyard_orchestrator.storage.dispatch import dispatch
 from tiltyard_orchestrator.storage.expire import expire
 from tiltyard_orchestrator.storage.overdue import end_overdue
 from tiltyard_orchestrator.storage.settle import decided, settle
+from tiltyard_orchestrator.storage.settle_checks import ended_checks, settle_check
 from tiltyard_orchestrator.storage.workers import forget_workers
 
 log = structlog.get_logger(__name__)
@@ -56,6 +58,7 @@ class Keeper:
         self._woken = asyncio.Event()
         self._ended: set[str] = set()
         self._any_ended = asyncio.Event()
+        self._check_ended = asyncio.Event()
         self._looked_at = float("-inf")
         self.pulse = Pulse()
 
@@ -67,6 +70,7 @@ class Keeper:
         """Look for jobs that wait for this one, which has just ended."""
         self._ended.add(ended)
         self._any_ended.set()
+        self._check_ended.set()
 
     async def run(self) -> None:
         """Keep, until cancelled. No failure ends it: what went wrong is logged once and tried again."""
@@ -76,6 +80,7 @@ class Keeper:
                 self._forever(self._expire_late, lambda: asyncio.sleep(self._timing.expire_every))
             )
             loops.create_task(self._forever(self._settle_ended, self._until_ended))
+            loops.create_task(self._forever(self._settle_checks, self._until_checked))
             loops.create_task(
                 self._forever(self._settle_all, lambda: asyncio.sleep(self._timing.expire_every))
             )
@@ -109,6 +114,24 @@ class Keeper:
 
     async def _until_ended(self) -> None:
         await self._any_ended.wait()
+
+    async def _until_checked(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._timing.expire_every):
+                await self._check_ended.wait()
+
+    async def _settle_checks(self) -> None:
+        self._check_ended.clear()
+        while True:
+            async with self._database.transaction() as session:
+                found = await ended_checks(session, limit=BATCH)
+            for plugin, version in found:
+                async with self._database.transaction() as session:
+                    state = await settle_check(session, plugin, version)
+                if state is not None:
+                    log.info("plugin_checked", plugin=plugin, version=version, state=state.value)
+            if len(found) < BATCH:
+                return
 
     async def _dispatch_all(self) -> None:
         self._woken.clear()

@@ -25,6 +25,7 @@ async def put_archive(session: AsyncSession, archive: Archive) -> tuple[Archive,
             project=archive.project,
             name=archive.name,
             entry_points=[entry.model_dump(mode="json") for entry in archive.entry_points],
+            uses=archive.uses,
         )
         .on_conflict_do_nothing(index_elements=["sha256"])
         .returning(col(ArchiveRow.sha256))
@@ -47,5 +48,6 @@ async def get_archive(session: AsyncSession, sha256: str) -> Archive | None:
         project=row.project,
         name=row.name,
         entry_points=[EntryPoint.model_validate(entry) for entry in row.entry_points],
+        uses=row.uses,
         created_at=row.created_at,
     )

@@ -14,6 +14,7 @@ from sqlmodel import col
 
 from tiltyard.wire.archives import EntryPoint
 from tiltyard.wire.jobs import JobState
+from tiltyard.wire.plugins import PluginPin
 from tiltyard_orchestrator.domain.lifecycle import Call, Outcome
 from tiltyard_orchestrator.storage.moves import move, seconds
 from tiltyard_orchestrator.storage.tables import ArchiveRow, ExperimentRow, JobRow, QueueRow, WorkerRow
@@ -35,6 +36,7 @@ class Claimed:
     entry_point: EntryPoint
     parameters: dict[str, Any]
     command: str
+    plugins: list[PluginPin]
     queue: str
     timeout: float | None
     progress_timeout: float | None
@@ -142,6 +144,7 @@ async def _specification(session: AsyncSession, row: JobRow) -> Claimed:
         entry_point=EntryPoint.model_validate(entry_point),
         parameters=row.parameters,
         command=row.command,
+        plugins=[PluginPin.model_validate(pin) for pin in row.plugins],
         queue=row.queue,
         timeout=row.timeout,
         progress_timeout=row.progress_timeout,

@@ -11,6 +11,7 @@ from sqlmodel import col
 
 from tiltyard.wire.jobs import Dependency, Failure, Job, JobState, Reason
 from tiltyard.wire.model import Page
+from tiltyard.wire.plugins import PluginPin
 from tiltyard_orchestrator.storage.cursor import decode_time_and_id, encode
 from tiltyard_orchestrator.storage.tables import ExperimentRow, JobRow
 
@@ -57,6 +58,7 @@ def as_job(row: JobRow, experiment: str) -> Job:
         priority=row.priority,
         after=[Dependency.model_validate(one) for one in row.after],
         start_at=row.start_at,
+        plugins=[PluginPin.model_validate(pin) for pin in row.plugins],
         parent=row.parent_id,
         cancel_requested=row.cancel_requested,
         description=row.description,

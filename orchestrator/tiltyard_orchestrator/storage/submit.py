@@ -18,6 +18,7 @@ from sqlmodel import col
 
 from tiltyard.wire.events import EventKind
 from tiltyard.wire.jobs import RETRIED_BY_DEFAULT, Dependency, Failure, Job, JobState
+from tiltyard.wire.plugins import PluginPin
 from tiltyard_orchestrator.domain.turn import head_start
 from tiltyard_orchestrator.storage.experiments import ensure_experiment
 from tiltyard_orchestrator.storage.jobs import find_by_key, get_job
@@ -44,6 +45,8 @@ class NewJob:
     priority: int = 5
     after: list[Dependency] = field(default_factory=list)
     start_at: datetime | None = None
+    plugins: list[PluginPin] = field(default_factory=list)
+    """Held in this transaction, so that none of them is deleted before the job is there."""
     parent: str | None = None
     description: str = ""
     tags: tuple[str, ...] = ()
@@ -144,6 +147,7 @@ def _as_job(new: NewJob, job: str, created_at: datetime) -> Job:
         progress_timeout=new.progress_timeout,
         retry_on=list(new.retry_on),
         priority=new.priority,
+        plugins=new.plugins,
         parent=new.parent,
         description=new.description,
         tags=list(new.tags),
@@ -186,6 +190,7 @@ def _insert(new: NewJob, experiment_id: str) -> Insert:
             priority=new.priority,
             after=[dependency.model_dump(mode="json") for dependency in new.after],
             start_at=new.start_at,
+            plugins=[pin.model_dump(mode="json") for pin in new.plugins],
             parent_id=new.parent,
             description=new.description,
             tags=list(new.tags),

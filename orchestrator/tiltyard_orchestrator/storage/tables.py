@@ -12,6 +12,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     MetaData,
     SmallInteger,
@@ -23,6 +24,7 @@ from sqlmodel import Field, SQLModel
 
 from tiltyard.wire.events import EventKind
 from tiltyard.wire.jobs import FINAL_STATES, RETRIED_BY_DEFAULT, JobState
+from tiltyard.wire.plugins import PluginState
 from tiltyard.wire.workers import WorkerOrder, WorkerState
 
 NOW = text("now()")
@@ -105,6 +107,9 @@ class ArchiveRow(Table, table=True):
     project: str = Field(default="", sa_type=Text)
     name: str = Field(default="", sa_type=Text)
     entry_points: list[dict[str, Any]] = Field(sa_type=JSONB)
+    uses: list[str] = Field(
+        default_factory=list, sa_type=JSONB, sa_column_kwargs={"server_default": text("'[]'")}
+    )
     created_at: datetime = Field(sa_column_kwargs={"server_default": NOW})
 
 
@@ -129,6 +134,10 @@ class WorkerRow(Table, table=True):
     fence: str = Field(default="", sa_type=Text)
     job_id: str | None = Field(default=None, sa_type=Text)
     versions: dict[str, str] = Field(default_factory=dict, sa_type=JSONB)
+    packages: dict[str, str] | None = Field(
+        default=None, sa_column=Column(JSONB(none_as_null=True), nullable=True)
+    )
+    modules: list[str] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True), nullable=True))
     started_at: datetime = Field(sa_column_kwargs={"server_default": NOW})
     last_seen: datetime = Field(sa_column_kwargs={"server_default": NOW})
 
@@ -168,6 +177,14 @@ class JobRow(Table, table=True):
         Index("ix_job_experiment", "experiment_id", "created_at", "id"),
         Index("ix_job_queue_state", "queue", "state"),
         Index("ix_job_tags", "tags", postgresql_using="gin"),
+        # Who deletes a version asks for the jobs that still need it.
+        Index(
+            "ix_job_plugins",
+            "plugins",
+            postgresql_using="gin",
+            postgresql_ops={"plugins": "jsonb_path_ops"},
+            postgresql_where=text("finished_at IS NULL AND plugins <> '[]'"),
+        ),
     )
 
     id: str = Field(primary_key=True, sa_type=Text)
@@ -191,6 +208,10 @@ class JobRow(Table, table=True):
     )
     """`[{"job": …, "condition": …}]`, written once."""
     start_at: datetime | None = None
+    plugins: list[dict[str, Any]] = Field(
+        default_factory=list, sa_type=JSONB, sa_column_kwargs={"server_default": text("'[]'")}
+    )
+    """`[{"name": …, "version": …, "sha256": …}]`, written once."""
     parent_id: str | None = Field(default=None, sa_type=Text)
     description: str = Field(default="", sa_type=Text)
     tags: list[str] = Field(default_factory=list, sa_type=ARRAY(Text))
@@ -275,3 +296,49 @@ class ExportedJobRow(Table, table=True):
     events: int = Field(sa_type=BigInteger)
     size: int = Field(sa_type=BigInteger)
     sha256: str = Field(sa_type=Text)
+
+
+class PluginRow(Table, table=True):
+    """A plugin. Its row lock is what makes pushes, checks and the pointer take turns."""
+
+    __tablename__ = "plugin"
+
+    name: str = Field(primary_key=True, sa_type=Text)
+    current: str | None = Field(default=None, sa_type=Text)
+    """The version that new jobs get. It is ready: only `push`, `settle` and `activate` write it, under the row's lock."""
+    chosen_at: datetime | None = None
+    """When somebody chose another version than the newest; None while the newest is followed."""
+    created_at: datetime = Field(sa_column_kwargs={"server_default": NOW})
+    updated_at: datetime = Field(sa_column_kwargs={"server_default": NOW})
+
+
+class PluginVersionRow(Table, table=True):
+    """One version of a plugin and what was read in it; its bytes are in the store."""
+
+    __tablename__ = "plugin_version"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["plugin"], ["plugin.name"], name="fk_plugin_version_plugin", ondelete="CASCADE"
+        ),
+        CheckConstraint(f"state IN ({_quoted(PluginState)})", name="state"),
+        # What is refused says why.
+        CheckConstraint("(state = 'refused') = (problem IS NOT NULL)", name="problem"),
+        Index("ix_plugin_version_checking", "plugin", "version", postgresql_where=text("state = 'checking'")),
+        Index("ix_plugin_version_sha256", "sha256"),
+    )
+
+    plugin: str = Field(primary_key=True, sa_type=Text)
+    version: str = Field(primary_key=True, sa_type=Text)
+    number: int
+    """Counts the plugin's pushes: the highest is the newest."""
+    sha256: str = Field(sa_type=Text)
+    size: int = Field(sa_type=BigInteger)
+    files: int
+    state: str = Field(sa_type=Text)
+    deprecated: str | None = Field(default=None, sa_type=Text)
+    problem: str | None = Field(default=None, sa_type=Text)
+    check_job: str | None = Field(default=None, sa_type=Text)
+    description: str = Field(default="", sa_type=Text)
+    requires: list[str] = Field(sa_type=ARRAY(Text))
+    tasks: list[dict[str, Any]] = Field(sa_type=JSONB)
+    created_at: datetime = Field(sa_column_kwargs={"server_default": NOW})

@@ -20,7 +20,8 @@ async def record_heartbeat(
 ) -> Worker:
     """Note what a worker says. Its queue exists: that was checked before.
 
-    A new process under a known name starts anew: what the one before it was told is not meant for it.
+    A new process under a known name starts anew: what the one before it was told is not meant for it. What its jobs can
+    import it says once, with its first heartbeat.
     """
     said = {
         "host": heartbeat.host,
@@ -33,6 +34,12 @@ async def record_heartbeat(
         "job_id": heartbeat.job,
         "versions": heartbeat.versions,
     }
+    # JSON's null would be a value, and not the absence of one.
+    images = {
+        name: said_of_it
+        for name, said_of_it in (("packages", heartbeat.packages), ("modules", heartbeat.modules))
+        if said_of_it is not None
+    }
     same = col(WorkerRow.incarnation) == heartbeat.incarnation
     kept = {
         "last_seen": func.now(),
@@ -41,8 +48,8 @@ async def record_heartbeat(
     }
     await session.execute(
         insert(WorkerRow)
-        .values(id=worker, **said)
-        .on_conflict_do_update(index_elements=["id"], set_=said | kept)
+        .values(id=worker, **said, **images)
+        .on_conflict_do_update(index_elements=["id"], set_=said | images | kept)
     )
     row = await session.get_one(WorkerRow, worker, populate_existing=True)
     return as_worker(row, lost_before=row.last_seen - seconds(lost_after))
