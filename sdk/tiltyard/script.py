@@ -17,6 +17,8 @@ __all__ = ["artifact", "metric", "progress"]
 
 _LONGEST_BLOCK = 0.5
 _SILENCE_AFTER_FAILURE = 5.0
+_SURELY = (0.5, 5.0, 5.0)
+"""How long each of several tries may block, where a line decides what becomes of the job."""
 
 
 class _Wire:
@@ -28,29 +30,33 @@ class _Wire:
         self._owner = 0
         self._silent_until = 0.0
 
-    def send(self, kind: str, data: dict[str, Any]) -> None:
+    def send(self, kind: str, data: dict[str, Any], *, surely: bool = False) -> None:
         address = os.environ.get("TILTYARD_SOCKET")
         if not address:
             return
         line = json.dumps({"kind": kind, "data": data}).encode() + b"\n"
         with self._lock:
-            if time.monotonic() < self._silent_until:
+            if time.monotonic() < self._silent_until and not surely:
                 return
-            try:
-                self._connected(address).sendall(line)
-            except OSError:
-                # A line that went half is told from the next by the new connection.
-                self._drop()
-                self._silent_until = time.monotonic() + _SILENCE_AFTER_FAILURE
+            for patience in _SURELY if surely else (_LONGEST_BLOCK,):
+                try:
+                    self._connected(address, patience).sendall(line)
+                except OSError:
+                    # A line that went half is told from the next by the new connection.
+                    self._drop()
+                    self._silent_until = time.monotonic() + _SILENCE_AFTER_FAILURE
+                else:
+                    return
 
-    def _connected(self, address: str) -> socket.socket:
+    def _connected(self, address: str, patience: float) -> socket.socket:
         if self._owner != os.getpid():
             self._drop()
         if self._socket is None:
             self._socket = socket.socket(socket.AF_UNIX)
-            self._socket.settimeout(_LONGEST_BLOCK)
+            self._socket.settimeout(patience)
             self._socket.connect(address)
             self._owner = os.getpid()
+        self._socket.settimeout(patience)
         return self._socket
 
     def _drop(self) -> None:
@@ -66,6 +72,11 @@ class _Wire:
 _wire = _Wire()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_wire.renew_lock)
+
+
+def tell(kind: str, data: dict[str, Any], *, surely: bool = False) -> None:
+    """Tell the supervisor of what it knows by a kind; `surely`: what decides the job's end is worth waiting for."""
+    _wire.send(kind, data, surely=surely)
 
 
 def _number(value: SupportsFloat) -> int | float:

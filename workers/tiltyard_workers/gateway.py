@@ -1,7 +1,7 @@
 """The worker's end of the protocol: claim, report, finish, release, over HTTP with time-outs on every call."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import IO, TypeVar
 from urllib.parse import quote
 
@@ -12,6 +12,7 @@ from tiltyard.wire import (
     ClaimRequest,
     Finish,
     FinishAnswer,
+    PluginPin,
     Report,
     ReportAnswer,
     Worker,
@@ -101,14 +102,19 @@ class Gateway:
             )
         _checked(answer)
 
-    @contextmanager
-    def archive(self, sha256: str) -> Iterator[Iterator[bytes]]:
+    def archive(self, sha256: str) -> AbstractContextManager[Iterator[bytes]]:
         """Read a stored archive's bytes."""
+        return self._content(f"archives/{sha256}/content")
+
+    def plugin(self, pin: PluginPin) -> AbstractContextManager[Iterator[bytes]]:
+        """Read the packed files of a plugin's version."""
+        return self._content(f"plugins/{quote(pin.name)}/versions/{quote(pin.version)}/content")
+
+    @contextmanager
+    def _content(self, url: str) -> Iterator[Iterator[bytes]]:
         with (
             _translated(),
-            self._http.stream(
-                "GET", f"archives/{sha256}/content", headers=_bearer(self._token), timeout=60
-            ) as answer,
+            self._http.stream("GET", url, headers=_bearer(self._token), timeout=60) as answer,
         ):
             if not answer.is_success:
                 answer.read()

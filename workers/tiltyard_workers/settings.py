@@ -17,6 +17,8 @@ class WorkerSettings(BaseSettings):
     worker_token: SecretStr
     broker_url: SecretStr
     mlflow_url: str | None = None
+    prefect_url: str | None = None
+    """Prefect's API for flows in jobs, where somebody else runs it; else the workers of a host run one."""
     scratch: Path = Field(default_factory=lambda: Path(gettempdir()) / "tiltyard-worker")
     """Jobs run in folders below it."""
     archives: Path | None = None

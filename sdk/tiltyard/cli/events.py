@@ -70,4 +70,6 @@ def in_words(event: Event) -> str:
         case EventKind.artifact:
             return f"{data.get('path')} ({size(int(data.get('size') or 0))})"
         case EventKind.step:
-            return f"{data.get('name')} {data.get('status')}"
+            took = "" if data.get("seconds") is None else f" after {float(data['seconds']):.3g} s"
+            why = f": {data['message']}" if data.get("message") else ""
+            return f"{data.get('name')} {data.get('status')}{took}{why}"

@@ -225,5 +225,7 @@ class Validation(WireModel):
     parameters: dict[str, Json]
     queue: str
     timeout: float | None
+    plugins: list[PluginPin] = Field(default_factory=list)
+    """The versions that it would be given."""
     warnings: list[str] = Field(default_factory=list)
     """What will not fail, and may still surprise: no worker serves the queue, the queue is paused."""

@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 
 from tiltyard.archive import ArchiveRefused
-from tiltyard.wire import Claim, EventKind
+from tiltyard.wire import Claim, EventKind, PluginPin
 from tiltyard_workers.fences.fence import Fence
 from tiltyard_workers.fences.process import FencedProcess
 from tiltyard_workers.fences.view import secret_places
@@ -27,8 +27,10 @@ from tiltyard_workers.supervisor.finish import finish
 from tiltyard_workers.supervisor.gather import LeftOut, Shelf, regular_files
 from tiltyard_workers.supervisor.orders import Cancelled, HandedBack, Orders
 from tiltyard_workers.supervisor.outbox import Outbox
+from tiltyard_workers.supervisor.plugins import PluginUnusable, lay_out, named
 from tiltyard_workers.supervisor.result import CANCELLED, Result, judge, silent, start_failed, timed_out
 from tiltyard_workers.supervisor.running import print_to, watch
+from tiltyard_workers.supervisor.steps import Steps
 from tiltyard_workers.tracking.run import TrackedRun
 
 log = structlog.get_logger(__name__)
@@ -111,12 +113,13 @@ class Attempt:
 
     def _run_in(self, root: Path) -> Result:
         try:
-            archive = self._fetch()
+            archive = self._fetch_archive()
             folder = scratch.prepare(root, self._claim, archive)
+            lay_out(self._claim.plugins, folder.plugins, self._fetch_plugin)
             self._tracked = tracked = TrackedRun.begin(self._settings, self._claim, root)
         except Cancelled:
             return CANCELLED
-        except (ArchiveRefused, scratch.DamagedArchive, Refused, OSError) as error:
+        except (ArchiveRefused, scratch.Damaged, PluginUnusable, Refused, OSError) as error:
             return self._not_started(error)
         try:
             if tracked.run_id is not None:
@@ -129,30 +132,39 @@ class Attempt:
         self._end_record(tracked, result, archive, root)
         return result
 
-    def _fetch(self) -> Path:
+    def _fetch_archive(self) -> Path:
+        digest = self._claim.archive
+        return self._fetch(digest, lambda: self._gateway.archive(digest), f"the archive {digest[:12]}")
+
+    def _fetch_plugin(self, pin: PluginPin) -> Path:
+        return self._fetch(pin.sha256, lambda: self._gateway.plugin(pin), f"the plugin {named(pin)}")
+
+    def _fetch(self, digest: str, read: scratch.Read, what: str) -> Path:
         kept = self._settings.archives or self._settings.scratch / "archives"
         pause = 0.5
         while True:
             self._orders.pause(0, cancellable=True)
             try:
-                return scratch.fetch_archive(self._gateway, kept, self._claim)
+                return scratch.fetch(kept, digest, read, what=what)
             except Away:
                 self._orders.pause(pause, cancellable=True)
                 pause = min(pause * 2, LONGEST_FETCH_PAUSE_SECONDS)
 
     def _run_job(self, folder: scratch.Folder, tracked: TrackedRun) -> Result:
         asked = AskedFor(self._shelf, folder.work, self._say)
+        steps = Steps()
         try:
-            channel = Channel(folder.socket, lambda kind, data: self._tell(tracked, asked, kind, data))
+            channel = Channel(folder.socket, lambda kind, data: self._tell(tracked, asked, steps, kind, data))
         except OSError as error:
             return self._not_started(error)
         asked.start()
         channel.start()
         try:
-            return self._run_fenced(folder, tracked)
+            result = self._run_fenced(folder, tracked)
         finally:
             channel.close()
             asked.finish()
+        return steps.judge(result)
 
     def _run_fenced(self, folder: scratch.Folder, tracked: TrackedRun) -> Result:
         memory = MemoryWatch()
@@ -161,7 +173,7 @@ class Attempt:
             process = FencedProcess(
                 self._fence,
                 self._claim.command,
-                environment=job_environment(self._claim, folder, tracked),
+                environment=job_environment(self._claim, folder, tracked, self._settings.prefect_url),
                 visible=[folder.seen, folder.socket.parent],
                 work=folder.work,
                 hidden=[*hidden, self._settings.scratch, *secret_places()],
@@ -183,8 +195,15 @@ class Attempt:
                 return silent(self._claim.progress_timeout or 0)
         return judge(ended, out_of_memory=memory.ran_out())
 
-    def _tell(self, tracked: TrackedRun, asked: AskedFor, kind: str, data: dict[str, Any]) -> None:
+    def _tell(
+        self, tracked: TrackedRun, asked: AskedFor, steps: Steps, kind: str, data: dict[str, Any]
+    ) -> None:
         match kind:
+            case "step":
+                self._outbox.add(EventKind.step, **data)
+                steps.told(kind, data)
+            case "flow":
+                steps.told(kind, data)
             case "artifact":
                 asked.add(data["path"])
             case "metric":

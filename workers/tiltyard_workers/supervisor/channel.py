@@ -1,4 +1,4 @@
-"""The socket on which a script tells of its progress, metrics and artifacts; it is trusted with nothing.
+"""The socket on which a script tells of its progress, metrics, artifacts, steps and flows; it is trusted with nothing.
 
 Each line is a JSON object `{"kind": ..., "data": {...}}`. Lines that are too long, malformed or of another kind are left
 out. Progress is coalesced: of many steps within a fifth of a second, the newest is told.
@@ -19,6 +19,8 @@ PROGRESS_SECONDS = 0.2
 PLACE_SECONDS = 2.0
 """How long a connection above the limit waits for another one to end."""
 LONGEST_NAME = 250
+LONGEST_MESSAGE = 2_000
+STATUSES = {"step": {"started", "finished", "retried", "failed", "skipped"}, "flow": {"failed"}}
 
 Tell = Callable[[str, dict[str, Any]], None]
 
@@ -28,7 +30,8 @@ class Channel:
 
     Args:
         path: where the socket is made; under 100 characters.
-        tell: called with a kind, `metric`, `progress` or `artifact`, and its checked data, from several threads.
+        tell: called with a kind, `metric`, `progress`, `artifact`, `step` or `flow`, and its checked data, from several
+            threads.
     """
 
     def __init__(self, path: Path, tell: Tell) -> None:
@@ -155,11 +158,7 @@ class _Lines:
 
 
 def _checked(line: bytes) -> tuple[str, dict[str, Any]]:
-    try:
-        said = json.loads(line)
-    except (ValueError, RecursionError):
-        return "", {}
-    match said:
+    match _parsed(line):
         case {"kind": "metric", "data": {"name": str(name), "value": value, **more}}:
             number = _number(value)
             step = more.get("step")
@@ -175,7 +174,30 @@ def _checked(line: bytes) -> tuple[str, dict[str, Any]]:
                 }
         case {"kind": "artifact", "data": {"path": str(path)}}:
             return "artifact", {"path": path}
+        case {"kind": "step", "data": {"name": str(name), "status": str(status), **more}} if (
+            status in STATUSES
+        ):
+            return "step", {"name": _text(name), "status": status, **_seconds(more), **_message(more)}
+        case {"kind": "flow", "data": {"name": str(name), "status": "failed", **more}}:
+            return "flow", {"name": _text(name), "status": "failed", **_message(more)}
     return "", {}
+
+
+def _parsed(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _seconds(said: dict[Any, Any]) -> dict[str, Any]:
+    seconds = _number(said.get("seconds"))
+    return {"seconds": seconds} if isinstance(seconds, int | float) and seconds >= 0 else {}
+
+
+def _message(said: dict[Any, Any]) -> dict[str, Any]:
+    message = said.get("message")
+    return {"message": _text(str(message), LONGEST_MESSAGE)} if message else {}
 
 
 def _is_int64(value: object) -> bool:
@@ -195,5 +217,5 @@ def _number(value: object) -> float | int | str | None:
         return None
 
 
-def _text(value: str) -> str:
-    return value.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()[:LONGEST_NAME]
+def _text(value: str, longest: int = LONGEST_NAME) -> str:
+    return value.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()[:longest]

@@ -1,19 +1,36 @@
 """Everything that a job finds in its environment. It is made from nothing, so that nothing of the worker's is in it."""
 
+import os
 import sys
 from pathlib import Path
 
+import tiltyard
 from tiltyard.wire import Claim
+from tiltyard_workers.supervisor.plugins import as_text
 from tiltyard_workers.supervisor.scratch import Folder
 from tiltyard_workers.tracking.run import TrackedRun
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+SITE = Path(tiltyard.__file__).with_name("jobsite")
+"""What every Python of a job finds first, after its plugins."""
 
 
-def job_environment(claim: Claim, folder: Folder, tracked: TrackedRun) -> dict[str, str]:
-    """A job's whole environment."""
+def job_environment(
+    claim: Claim, folder: Folder, tracked: TrackedRun, prefect_url: str | None
+) -> dict[str, str]:
+    """A job's whole environment.
+
+    Args:
+        claim: the attempt.
+        folder: its places.
+        tracked: its MLflow run.
+        prefect_url: where flows find Prefect's API; None where this worker has none.
+    """
     return {
         "PATH": f"{Path(sys.executable).parent}:{SYSTEM_PATH}",
+        "PYTHONPATH": os.pathsep.join(
+            [*(str(folder.plugins / pin.name) for pin in claim.plugins), str(SITE)]
+        ),
         "HOME": str(folder.home),
         "TMPDIR": str(folder.tmp),
         "LANG": "C.UTF-8",
@@ -22,5 +39,24 @@ def job_environment(claim: Claim, folder: Folder, tracked: TrackedRun) -> dict[s
         "TILTYARD_ATTEMPT": str(claim.attempt),
         "TILTYARD_EPOCH": str(claim.epoch),
         "TILTYARD_SOCKET": str(folder.socket),
+        "TILTYARD_PLUGINS": as_text(claim.plugins),
+        **_prefect(folder, prefect_url),
         **tracked.environment,
+    }
+
+
+def _prefect(folder: Folder, url: str | None) -> dict[str, str]:
+    """What makes flows use the host's one Prefect server, and tell nobody else.
+
+    A server of a job's own would cost it ten seconds and 200 MB: where there is no other, there is none.
+    """
+    return {
+        **({"PREFECT_API_URL": url} if url else {}),
+        "PREFECT_HOME": str(folder.home / ".prefect"),
+        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "true",
+        # What a flow logs is printed, and so is in the job's log already.
+        "PREFECT_LOGGING_TO_API_ENABLED": "false",
+        "PREFECT_LOGGING_COLORS": "false",
     }

@@ -24,7 +24,7 @@ LONGEST_LOG = 16 << 10
 MOST_WAITING_BYTES = 4 << 20
 """Of what waits to be sent while the gateway is away; above it, no log text is taken."""
 MOST_METRICS = 200_000
-"""Of one attempt."""
+"""And what steps told, of one attempt."""
 MOST_EVENT_BYTES = 16 << 20
 """Of what waits to be sent; above it, nothing is taken."""
 REST_BYTES = 1 << 20
@@ -79,7 +79,7 @@ class Outbox:
         with self._lock:
             if kind is EventKind.log and self._merged(data):
                 return
-            if kind is EventKind.metric:
+            if kind in {EventKind.metric, EventKind.step}:
                 self._metrics += 1
             if self._waiting_bytes > MOST_EVENT_BYTES or self._metrics > MOST_METRICS:
                 self._left_out += kind is not EventKind.log
@@ -138,7 +138,7 @@ class Outbox:
             self._thread.join()
         with self._lock:
             if self._left_out:
-                self._confess(self._left_out, f"an attempt has {MOST_METRICS} metrics at most")
+                self._confess(self._left_out, f"an attempt has {MOST_METRICS} metrics and steps at most")
                 self._left_out = 0
         return self._sent, [event for event, _ in self._waiting]
 

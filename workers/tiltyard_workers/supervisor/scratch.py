@@ -1,10 +1,11 @@
-"""An attempt's own folder, and the archives that are kept for the next job that needs them.
+"""An attempt's own folder, and the archives and plugins that are kept for the next job that needs them.
 
 SCRATCH is a folder of one worker, held by a lock, so that what a killed one left can be told and removed.
 
-ARCHIVES/{sha256}                 archives, checked; the workers of a host share them
+ARCHIVES/{sha256}                 archives and plugins, checked; the workers of a host share them
 SCRATCH/jobs/{job}.{epoch}/       everything of one attempt
     job/{project,home,tmp}        the unpacked archive and two empty folders: all of ours that the job sees
+    job/plugins/{name}/           the files of each plugin that the job was given
     mlflow/                       what MLflow was not told yet
 SCRATCH/mlflow-later/             the same of attempts that have ended; it is told while the process lives that ran them
 TMPDIR/ty-{job}.{epoch}/run.sock  its socket: a socket's path is short, and SCRATCH may not be
@@ -15,24 +16,27 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import gettempdir
 
 from tiltyard.archive import unpack
 from tiltyard.wire import Claim
-from tiltyard_workers.gateway import Gateway
 
-MOST_ARCHIVES = 32
-"""Kept; the oldest leave."""
+MOST_KEPT = 64
+"""Archives and plugins; those that were not needed for the longest time leave."""
 _LOCK = ".held"
 MLFLOW_LATER = "mlflow-later"
 
 
-class DamagedArchive(Exception):
-    """What the gateway sent is not the archive that was asked for."""
+class Damaged(Exception):
+    """What the gateway sent is not what was asked for."""
+
+
+Read = Callable[[], AbstractContextManager[Iterator[bytes]]]
+"""Asks the gateway for bytes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +49,8 @@ class Folder:
     """Where the command runs: the folder of the MLproject."""
     home: Path
     tmp: Path
+    plugins: Path
+    """A folder for each of the job's plugins."""
     socket: Path
 
 
@@ -77,32 +83,41 @@ def prepare(root: Path, claim: Claim, archive: Path) -> Folder:
         work=project / claim.project,
         home=seen / "home",
         tmp=seen / "tmp",
+        plugins=seen / "plugins",
         socket=_socket_folder(root) / "run.sock",
     )
     folder.socket.parent.mkdir(mode=0o700)
     folder.home.mkdir()
     folder.tmp.mkdir()
+    folder.plugins.mkdir()
     return folder
 
 
-def fetch_archive(gateway: Gateway, kept: Path, claim: Claim) -> Path:
-    """An archive from the folder where they are kept, or from the gateway; its digest is checked either way.
+def fetch(kept: Path, digest: str, read: Read, *, what: str) -> Path:
+    """A file from the folder where they are kept, or from the gateway; its digest is checked either way.
+
+    Args:
+        kept: the folder where they are kept.
+        digest: the SHA-256 of its bytes.
+        read: asks the gateway for them.
+        what: what a person calls it.
 
     Raises:
-        DamagedArchive: the bytes are not those of the digest.
+        Damaged: the bytes are not those of the digest.
     """
     kept.mkdir(parents=True, exist_ok=True)
-    path = kept / claim.archive
-    if path.is_file() and _digest(path) == claim.archive:
+    path = kept / digest
+    if path.is_file() and _digest(path) == digest:
         os.utime(path)
         return path
     partial = kept / f".{secrets.token_hex(6)}.partial"
     try:
-        with gateway.archive(claim.archive) as chunks, partial.open("xb") as out:
+        with read() as chunks, partial.open("xb") as out:
             for chunk in chunks:
                 out.write(chunk)
-        if _digest(partial) != claim.archive:
-            raise DamagedArchive(f"the archive {claim.archive[:12]} arrived damaged")
+        if _digest(partial) != digest:
+            raise Damaged(f"{what} arrived damaged")
+        partial.chmod(0o444)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -166,9 +181,13 @@ def _digest(path: Path) -> str:
 
 
 def _forget_oldest(kept: Path) -> None:
-    archives = sorted(
-        (path for path in kept.iterdir() if not path.name.startswith(".")),
-        key=lambda path: path.stat().st_mtime,
-    )
-    for path in archives[:-MOST_ARCHIVES]:
+    files = sorted((path for path in kept.iterdir() if not path.name.startswith(".")), key=_needed_at)
+    for path in files[:-MOST_KEPT]:
         path.unlink(missing_ok=True)
+
+
+def _needed_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:  # another worker of this host forgot it meanwhile
+        return 0

@@ -1,0 +1,162 @@
+"""Tells a job's supervisor how its flows and steps go, by the hooks that Prefect has for states.
+
+It is loaded when a job's Python has loaded Prefect, and then every flow and task that is made tells of itself, also those
+that know nothing of a testbed: a flow or a step that failed makes its job fail, whatever its script makes of that.
+A step is told as started, finished, retried, failed or skipped, with the seconds that it took.
+"""
+
+import functools
+import logging
+import threading
+import time
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from tiltyard.script import tell
+
+__all__ = ["watch"]
+
+LONGEST_MESSAGE = 1_000
+_MARK = "tiltyard_"
+"""What the names of our hooks begin with."""
+
+
+def watch(module: ModuleType) -> None:
+    """Have what a module of Prefect's makes tell of itself."""
+    match module.__name__.rpartition(".")[2]:
+        case "flows":
+            _after_init(module.Flow, _hook_flow)
+            logging.getLogger("prefect.flow_runs").addFilter(_not_ours)
+        case "tasks":
+            _after_init(module.Task, _hook_task)
+            logging.getLogger("prefect.task_runs").addFilter(_not_ours)
+        case "task_engine":
+            for name in ("SyncTaskRunEngine", "AsyncTaskRunEngine"):
+                if engine := getattr(module, name, None):
+                    engine.call_hooks = _telling_what_has_no_hook(engine.call_hooks)
+
+
+def _after_init(kind: Any, then: Callable[[Any], None]) -> None:
+    made = kind.__init__
+
+    @functools.wraps(made)
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        made(self, *args, **kwargs)
+        then(self)
+
+    kind.__init__ = init
+
+
+def _hook_flow(flow: Any) -> None:
+    for name in ("on_failure_hooks", "on_crashed_hooks", "on_cancellation_hooks"):
+        _add_hook(flow, name, tiltyard_flow_failed)
+
+
+def _hook_task(task: Any) -> None:
+    _add_hook(task, "on_running_hooks", tiltyard_step_runs)
+    _add_hook(task, "on_completion_hooks", tiltyard_step_finished)
+    _add_hook(task, "on_failure_hooks", tiltyard_step_failed)
+    if task.retry_condition_fn is None:  # the one place that is told why a step is tried again
+        task.retry_condition_fn = tiltyard_retry
+
+
+def _add_hook(owner: Any, name: str, hook: Callable[..., None]) -> None:
+    """Add a hook once: a flow or task that is made from another one has its hooks."""
+    others = [other for other in getattr(owner, name, []) if other is not hook]
+    setattr(owner, name, [hook, *others])
+
+
+def _not_ours(record: logging.LogRecord) -> bool:
+    """Whether what Prefect logs is not of a hook that the user knows nothing of."""
+    said = record.getMessage()
+    return "ook '" + _MARK not in said
+
+
+class _Clocks:
+    """When each step that runs began, and why it was tried before."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._began: dict[Any, float] = {}
+        self._why: dict[Any, str] = {}
+
+    def start(self, run: Any) -> None:
+        with self._lock:
+            self._began[run.id] = time.monotonic()
+
+    def stop(self, run: Any) -> dict[str, float]:
+        with self._lock:
+            began = self._began.pop(run.id, None)
+            self._why.pop(run.id, None)
+        return {} if began is None else {"seconds": round(time.monotonic() - began, 3)}
+
+    def failed_for_now(self, run: Any, why: str) -> None:
+        with self._lock:
+            self._why[run.id] = why
+
+    def why(self, run: Any) -> dict[str, str]:
+        with self._lock:
+            why = self._why.pop(run.id, "")
+        return {"message": why} if why else {}
+
+
+_clocks = _Clocks()
+
+
+def tiltyard_retry(_task: Any, run: Any, state: Any) -> bool:
+    """Note why a step is to be tried again."""
+    _clocks.failed_for_now(run, _error(state))
+    return True
+
+
+def tiltyard_step_runs(task: Any, run: Any, _state: Any) -> None:
+    """Tell that a step began, or began again."""
+    if run.run_count > 1:
+        why = _clocks.why(run)
+        _tell_step(task, run, "retried", **_clocks.stop(run), **why)
+    else:
+        _tell_step(task, run, "started")
+    _clocks.start(run)
+
+
+def tiltyard_step_finished(task: Any, run: Any, _state: Any) -> None:
+    """Tell that a step has its result."""
+    _tell_step(task, run, "finished", **_clocks.stop(run))
+
+
+def tiltyard_step_failed(task: Any, run: Any, state: Any) -> None:
+    """Tell that a step failed for good."""
+    _tell_step(task, run, "failed", **_clocks.stop(run), message=_error(state))
+
+
+def tiltyard_flow_failed(flow: Any, _run: Any, state: Any) -> None:
+    """Tell that a flow did not come to its end."""
+    tell("flow", {"name": str(flow.name), "status": "failed", "message": _error(state)}, surely=True)
+
+
+def _telling_what_has_no_hook(call: Any) -> Any:
+    """A task that waited for one that failed never runs, and one that is broken off does not end: Prefect calls no hook."""
+
+    @functools.wraps(call)
+    def call_hooks(engine: Any, state: Any = None) -> Any:
+        now = state or engine.state
+        if now.name == "NotReady":
+            _tell_step(engine.task, engine.task_run, "skipped", message=_error(now))
+        elif now.is_crashed() or now.is_cancelled():
+            tiltyard_step_failed(engine.task, engine.task_run, now)
+        return call(engine, state)
+
+    return call_hooks
+
+
+def _tell_step(task: Any, run: Any, status: str, **more: Any) -> None:
+    named = run.name if task.task_run_name is not None else task.name
+    told = {"name": str(named or task.name), "status": status, **more}
+    tell("step", told, surely=status == "failed")
+
+
+def _error(state: Any) -> str:
+    found = getattr(state.data, "result", state.data)
+    said = f"{type(found).__name__}: {found}" if isinstance(found, BaseException) else state.message
+    return str(said or state.name)[:LONGEST_MESSAGE]
