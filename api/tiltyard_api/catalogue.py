@@ -1,30 +1,39 @@
-"""What a submission is checked against, remembered where it cannot change: archives, and the queues that there are.
+"""What a submission is checked against, remembered where it cannot change: archives, queues, and the tasks of versions.
 
 An archive is its digest, and no queue is ever removed. What is not remembered is asked for, every time; but how the queues
-stand, of which a submission is only warned, is asked for every few seconds.
+stand, of which a submission is only warned, is asked for every few seconds. So is what their workers can import; nothing is
+refused for that without asking again.
 """
 
 import time
+from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tiltyard.wire import Archive
+from tiltyard.wire import Archive, PluginPin, Task
+from tiltyard_orchestrator.domain.images import Image
 from tiltyard_orchestrator.storage.archives import get_archive
+from tiltyard_orchestrator.storage.images import live_images
 from tiltyard_orchestrator.storage.pending import QueueStanding, queue_standings
+from tiltyard_orchestrator.storage.plugins import read_tasks
 from tiltyard_orchestrator.storage.queues import queue_names
 
 MOST_ARCHIVES = 500
+MOST_VERSIONS = 200
 STANDINGS_SECONDS = 2.0
 
 
 class Catalogue:
-    """Archives and queues, as this gateway has met them."""
+    """Archives, queues and tasks, as this gateway has met them."""
 
     def __init__(self) -> None:
         self._archives: dict[str, Archive] = {}
         self._queues: frozenset[str] = frozenset()
         self._standings: dict[str, QueueStanding] = {}
         self._standings_until = float("-inf")
+        self._images: dict[str, list[Image]] = {}
+        self._images_until = float("-inf")
+        self._tasks: dict[PluginPin, list[Task]] = {}
 
     async def archive(self, session: AsyncSession, sha256: str) -> Archive | None:
         """An archive by its digest."""
@@ -49,3 +58,22 @@ class Catalogue:
             self._standings = await queue_standings(session, lost_after=lost_after)
             self._standings_until = time.monotonic() + STANDINGS_SECONDS
         return self._standings
+
+    async def images(
+        self, session: AsyncSession, *, lost_after: float, anew: bool = False
+    ) -> Mapping[str, Sequence[Image]]:
+        """What each queue's live workers can import, or could a moment ago."""
+        if anew or time.monotonic() > self._images_until:
+            self._images = await live_images(session, lost_after=lost_after)
+            self._images_until = time.monotonic() + STANDINGS_SECONDS
+        return self._images
+
+    async def tasks(self, session: AsyncSession, pins: Iterable[PluginPin]) -> dict[PluginPin, list[Task]]:
+        """The tasks of versions."""
+        wanted = list(pins)
+        new = [pin for pin in wanted if pin not in self._tasks]
+        found = await read_tasks(session, [(pin.name, pin.version) for pin in new])
+        if len(self._tasks) + len(new) > MOST_VERSIONS:
+            self._tasks = {pin: self._tasks[pin] for pin in wanted if pin in self._tasks}
+        self._tasks |= {pin: found.get((pin.name, pin.version), []) for pin in new}
+        return {pin: self._tasks[pin] for pin in wanted}

@@ -60,15 +60,17 @@ async def submit_job(
 async def validate_job(asked: JobSubmission, here: Here, _user: User) -> Validation:
     """Check a submission as submitting would, and say what would run."""
     async with here.database.transaction() as session:
-        accepted = await checked(session, here.catalogue, asked)
+        found = await checked(session, here, asked)
         queues = await here.catalogue.standings(session, lost_after=here.settings.worker_lost_after)
+    accepted = found.accepted
     return Validation(
         entry_point=accepted.entry_point.name,
         command=accepted.command,
         parameters=accepted.values,
         queue=asked.queue,
         timeout=accepted.timeout,
-        warnings=[one.detail for one in of_queue(asked.queue, queues)],
+        plugins=found.pins,
+        warnings=[*found.warnings, *(one.detail for one in of_queue(asked.queue, queues))],
     )
 
 
@@ -195,9 +197,8 @@ async def retry_job(job: JobId, response: Response, here: Here, _user: User, key
     if parent.reason is Reason.dependency:
         detail = f"job {parent.id} never ran, because of a job that it waited for: clone it, and say what to run after"
         raise Refused(409, "dependency_failed", detail)
-    return await submitted(
-        here, made_from(parent, JobChanges()), key=key, response=response, parent=parent.id
-    )
+    again = made_from(parent, JobChanges())
+    return await submitted(here, again, key=key, response=response, parent=parent.id, keeping=parent.plugins)
 
 
 @routes.post(
@@ -211,7 +212,19 @@ async def clone_job(
 ) -> Job:
     """Submit a job like another one but for what is given, as a new job that names it as its parent."""
     parent = await known_job(here, job)
-    return await submitted(here, made_from(parent, changes), key=key, response=response, parent=parent.id)
+    if changes.same_plugins and changes.plugins:
+        detail = "`same_plugins` takes the parent's versions: name no others beside it"
+        raise invalid(
+            [ProblemItem(pointer="/plugins", code="same_plugins", detail=detail)], "invalid_request"
+        )
+    return await submitted(
+        here,
+        made_from(parent, changes),
+        key=key,
+        response=response,
+        parent=parent.id,
+        keeping=parent.plugins if changes.same_plugins else None,
+    )
 
 
 @routes.get("/jobs/{job}/why", operation_id="explain_job", responses=responses(404, 409))

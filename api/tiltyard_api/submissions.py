@@ -1,29 +1,54 @@
 """What a submission comes to: everything that decides what will run, or every problem with it in one answer."""
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tiltyard.wire import ExperimentDraft, Job, JobChanges, JobSubmission, ProblemItem
-from tiltyard_api.catalogue import Catalogue
+from tiltyard.wire import ExperimentDraft, Job, JobChanges, JobSubmission, PluginPin, ProblemItem
+from tiltyard_api.parts import Parts
+from tiltyard_api.pinning import Pinned, pinned
 from tiltyard_api.problems import invalid
 from tiltyard_orchestrator.domain.submission import Accepted, check
 from tiltyard_orchestrator.storage.submit import NewJob
 
 
-async def checked(session: AsyncSession, catalogue: Catalogue, asked: JobSubmission) -> Accepted:
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """A submission that will be written."""
+
+    accepted: Accepted
+    pins: list[PluginPin] = field(default_factory=list)
+    """Held until the transaction's end."""
+    warnings: list[str] = field(default_factory=list)
+
+
+async def checked(
+    session: AsyncSession, here: Parts, asked: JobSubmission, *, keeping: Sequence[PluginPin] | None = None
+) -> Checked:
     """Check a submission against what is stored.
+
+    Args:
+        session: the transaction; the versions that the job gets are held in it.
+        here: the gateway.
+        asked: the submission.
+        keeping: the very versions that the job is to have, whatever it names.
 
     Raises:
         Refused: with everything that is wrong.
     """
-    archive = await catalogue.archive(session, asked.archive)
-    accepted = check(asked, archive, sorted(await catalogue.queues(session, asked.queue)))
+    archive = await here.catalogue.archive(session, asked.archive)
+    accepted = check(asked, archive, sorted(await here.catalogue.queues(session, asked.queue)))
     problems = [*_experiment_problems(asked.experiment), *(accepted if isinstance(accepted, list) else ())]
-    if problems or isinstance(accepted, list):
+    pins: Pinned | list[ProblemItem] = Pinned()
+    if archive is not None:
+        pins = await pinned(session, here, asked, archive, keeping=keeping)
+    problems += pins if isinstance(pins, list) else ()
+    if problems or isinstance(accepted, list) or isinstance(pins, list):
         raise invalid(problems)
-    return accepted
+    return Checked(accepted=accepted, pins=pins.pins, warnings=pins.warnings)
 
 
 def _experiment_problems(name: str) -> list[ProblemItem]:
@@ -37,9 +62,10 @@ def _experiment_problems(name: str) -> list[ProblemItem]:
 
 
 def new_job(
-    asked: JobSubmission, accepted: Accepted, key: str | None, digest: str, parent: str | None = None
+    asked: JobSubmission, found: Checked, key: str | None, digest: str, parent: str | None = None
 ) -> NewJob:
     """The job to write."""
+    accepted = found.accepted
     return NewJob(
         experiment=asked.experiment,
         archive=asked.archive,
@@ -55,6 +81,7 @@ def new_job(
         priority=asked.priority,
         after=asked.after,
         start_at=asked.start_at,
+        plugins=found.pins,
         parent=parent,
         description=asked.description,
         tags=tuple(asked.tags),
@@ -71,11 +98,17 @@ def digest_of(asked: JobSubmission, parent: str | None = None) -> str:
 def made_from(parent: Job, changes: JobChanges) -> JobSubmission:
     """The submission of a job like another one. It waits for nothing, and starts at once, unless the changes say else.
 
-    What the parent waited for has come, or never will: its own conditions say nothing about another run.
+    What the parent waited for has come, or never will: its own conditions say nothing about another run. Its plugins are
+    named, and not their versions: what is current now is taken, unless the changes name another.
     """
     kept = parent.model_dump(
-        include=set(JobChanges.model_fields) - {"after", "start_at"} | {"archive"}, mode="json"
+        include=set(JobChanges.model_fields) - {"after", "start_at", "plugins"} | {"archive"}, mode="json"
     )
-    given = changes.model_dump(exclude_none=True, exclude={"parameters"}, mode="json")
+    given = changes.model_dump(
+        exclude_none=True, exclude={"parameters", "plugins", "same_plugins"}, mode="json"
+    )
     parameters = {**parent.parameters, **changes.parameters}
-    return JobSubmission.model_validate({**kept, **given, "parameters": parameters})
+    said = changes.plugins or []
+    named = {one.partition("==")[0].strip() for one in said}
+    plugins = [*said, *(pin.name for pin in parent.plugins if pin.name not in named)]
+    return JobSubmission.model_validate({**kept, **given, "parameters": parameters, "plugins": plugins})

@@ -1,8 +1,10 @@
 """Submitting: the way of every new job into the tables, be it wholly new or made from another one."""
 
+from collections.abc import Sequence
+
 from fastapi import Response
 
-from tiltyard.wire import Job, JobSubmission, ProblemItem
+from tiltyard.wire import Job, JobSubmission, PluginPin, ProblemItem
 from tiltyard_api.parts import Parts
 from tiltyard_api.pending import with_brief_reason
 from tiltyard_api.problems import Refused, invalid
@@ -11,20 +13,36 @@ from tiltyard_orchestrator.storage.submit import KeyReused, UnknownJobs, submit,
 
 
 async def submitted(
-    here: Parts, asked: JobSubmission, *, key: str | None, response: Response, parent: str | None = None
+    here: Parts,
+    asked: JobSubmission,
+    *,
+    key: str | None,
+    response: Response,
+    parent: str | None = None,
+    keeping: Sequence[PluginPin] | None = None,
 ) -> Job:
     """Write a job, or give the one that its idempotency key made before.
+
+    Args:
+        here: the gateway.
+        asked: the submission.
+        key: its idempotency key.
+        response: gets the status and the job's address.
+        parent: the job that it is made from.
+        keeping: the very versions of plugins that it is to have; None: what it names is resolved now.
 
     Raises:
         Refused: with everything that is wrong with it.
     """
-    digest = digest_of(asked, parent)
+    digest = digest_of(asked, f"{parent or ''}{'' if keeping is None else list(keeping)}")
+    warnings: list[str] = []
     try:
         async with here.database.transaction() as session:
             before = await submitted_before(session, key, digest) if key else None
             if before is None:
-                accepted = await checked(session, here.catalogue, asked)
-                made = await submit(session, new_job(asked, accepted, key, digest, parent))
+                found = await checked(session, here, asked, keeping=keeping)
+                warnings = found.warnings
+                made = await submit(session, new_job(asked, found, key, digest, parent))
             else:
                 made = before if isinstance(before, KeyReused) else (before, False)
             if isinstance(made, KeyReused):
@@ -38,7 +56,7 @@ async def submitted(
     response.headers["Location"] = f"/api/v1/jobs/{job.id}"
     if new:
         here.changed(job.id, state=job.state)
-    return shown
+    return shown.model_copy(update={"warnings": warnings}) if new and warnings else shown
 
 
 def _unknown(asked: JobSubmission, unknown: UnknownJobs) -> list[ProblemItem]:

@@ -1,0 +1,125 @@
+"""Pinning: which versions of plugins a job gets, and whether its queue's workers can load them.
+
+They are held in the submit's own transaction, so that whatever is pushed, activated or deleted in the next moment, the job
+has what it was given.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from tiltyard.wire import Archive, EntryPoint, JobSubmission, PluginPin, PluginState, ProblemItem
+from tiltyard_api.parts import Parts
+from tiltyard_orchestrator.domain.images import Need, elsewhere, missing
+from tiltyard_orchestrator.domain.parameters import pointer
+from tiltyard_orchestrator.domain.pins import Candidate, Chosen, Named, Wish, choose, kept, wishes
+from tiltyard_orchestrator.storage.pins import hold_versions, known_versions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pinned:
+    """The versions that a job gets."""
+
+    pins: list[PluginPin] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needed:
+    """What a plugin or a task needs of the image, and whether a job without it is refused."""
+
+    what: str
+    need: Need
+    surely: bool
+
+
+async def pinned(
+    session: AsyncSession,
+    here: Parts,
+    asked: JobSubmission,
+    archive: Archive,
+    *,
+    keeping: Sequence[PluginPin] | None,
+) -> Pinned | list[ProblemItem]:
+    """Find and hold the versions of all plugins that a submission, its entry point and its scripts name."""
+    entry_point = next((one for one in archive.entry_points if one.name == asked.entry_point), None)
+    if keeping is not None:
+        wanted, problems = kept(keeping), list[ProblemItem]()
+    else:
+        wanted, problems = wishes(_places(asked, archive, entry_point))
+    chosen = await _chosen(session, wanted)
+    problems += chosen.problems
+    needs = _needs(chosen.candidates, wanted)
+    lacking, warnings = await _lacking(session, here, asked.queue, needs)
+    problems += lacking
+    if problems:
+        return problems
+    pins = [candidate.pin for candidate in chosen.candidates]
+    return Pinned(pins=pins, warnings=[*chosen.warnings, *warnings])
+
+
+def _places(asked: JobSubmission, archive: Archive, entry_point: EntryPoint | None) -> Iterable[Named]:
+    yield Named(plugins=asked.plugins, pointer="/plugins")
+    if entry_point is not None:
+        at = pointer("MLproject", "entry_points", entry_point.name, "plugins")
+        yield Named(plugins=entry_point.plugins, pointer=at)
+        if entry_point.graph is None:
+            yield Named(plugins=archive.uses, pointer="/archive", needed=False)
+
+
+async def _chosen(session: AsyncSession, wanted: dict[str, Wish]) -> Chosen:
+    if not wanted:
+        return Chosen()
+    found = await hold_versions(session, {name: wish.version for name, wish in wanted.items()})
+    there = all(
+        name in found
+        and found[name].state is PluginState.ready
+        and wish.sha256 in {None, found[name].pin.sha256}
+        for name, wish in wanted.items()
+    )
+    return choose(wanted, found, {} if there else await known_versions(session))
+
+
+def _needs(candidates: Iterable[Candidate], wanted: dict[str, Wish]) -> list[Needed]:
+    return [
+        Needed(
+            what=f"the plugin {candidate.pin.name} {candidate.pin.version}",
+            need=Need(requires=candidate.requires),
+            surely=wanted[candidate.pin.name].needed,
+        )
+        for candidate in candidates
+        if candidate.requires
+    ]
+
+
+async def _lacking(
+    session: AsyncSession, here: Parts, queue: str, needs: list[Needed]
+) -> tuple[list[ProblemItem], list[str]]:
+    """What the queue's image has not, as problems, or as warnings where it is not sure that it is needed."""
+    lost_after = here.settings.worker_lost_after
+    images = await here.catalogue.images(session, lost_after=lost_after) if needs else {}
+    if any(missing(one.need, images.get(queue, ())) != [] for one in needs):
+        images = await here.catalogue.images(session, lost_after=lost_after, anew=True)
+    problems: list[ProblemItem] = []
+    warnings: list[str] = []
+    for one in needs:
+        lacks = missing(one.need, images.get(queue, ()))
+        if lacks is None:
+            said = ", ".join([*one.need.requires, *one.need.imports])
+            warnings.append(
+                f"no worker of the queue {queue} was heard of lately: whether it has {said} for {one.what} is not known"
+            )
+        elif lacks:
+            others = elsewhere(one.need, images)
+            has = (
+                f"the queue {' and the queue '.join(others)} has it"
+                if others
+                else "no queue's workers have it"
+            )
+            detail = f"the image of the queue {queue} lacks {', '.join(lacks)} for {one.what}: {has}"
+            if one.surely:
+                problems.append(ProblemItem(pointer="/queue", code="not_in_image", detail=detail))
+            else:
+                warnings.append(detail)
+    return problems, warnings
