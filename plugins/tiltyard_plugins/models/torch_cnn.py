@@ -20,7 +20,7 @@ Rate = Annotated[float, "learning rate of Adam"]
 Batch = Annotated[int, "inputs in a batch"]
 
 
-class _ChannelsFirst(nn.Module):
+class _ChannelsFirst(nn.Module):  # type: ignore[misc]
     """Turns images over for the network behind it."""
 
     def forward(self, images: Any) -> Any:
