@@ -66,6 +66,7 @@ class TaskOutput(WireModel):
 
     name: str
     type: Type = Type()
+    help: str = ""
 
 
 class Task(WireModel):
