@@ -13,6 +13,7 @@ from tiltyard_api import (
     archives,
     artifacts,
     attempts,
+    collection,
     events,
     experiments,
     health,
@@ -20,8 +21,10 @@ from tiltyard_api import (
     jobs,
     log,
     openapi,
+    plugins,
     problems,
     queues,
+    tasks,
     workers,
 )
 from tiltyard_api.checkup import Checkup
@@ -39,7 +42,9 @@ from tiltyard_orchestrator.storage.database import Database
 from tiltyard_orchestrator.storage.tokens import add_token
 
 EXPORT_EVERY_SECONDS = 600.0
-NOUNS = (archives, experiments, queues, workers, attempts, jobs, history, artifacts, log, events)
+NOUNS = (
+    archives, plugins, tasks, experiments, queues, workers, attempts, jobs, history, artifacts, log, events,
+)  # fmt: skip
 
 
 def create_app(settings: Settings, pace: Pace | None = None) -> FastAPI:
@@ -99,7 +104,7 @@ async def running_parts(settings: Settings, pace: Pace) -> AsyncIterator[Parts]:
                 every=EXPORT_EVERY_SECONDS,
             )
             stack.push_async_callback(_end, asyncio.create_task(exporting, name="export"))
-        yield Parts(
+        parts = Parts(
             settings=settings,
             database=database,
             store=store,
@@ -113,6 +118,10 @@ async def running_parts(settings: Settings, pace: Pace) -> AsyncIterator[Parts]:
             spool=Path(spool),
             pace=pace,
         )
+        pushing = collection.begin(parts)
+        stack.push_async_callback(_end, pushing)
+        await asyncio.wait([pushing], timeout=collection.PATIENCE_SECONDS)
+        yield parts
 
 
 def _spool_place(settings: Settings) -> Path | None:

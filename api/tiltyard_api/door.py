@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 LARGEST_DOCUMENT = 16 << 20
 """Bytes of a body that is parsed. An attempt's report of a flood of output is the largest that is meant."""
-RAW = re.compile(r"/api/v1/(archives|attempts/[^/]+/[^/]+/artifacts/.*)", re.DOTALL)
+RAW = re.compile(r"/api/v1/(archives|plugins|attempts/[^/]+/[^/]+/artifacts/.*)", re.DOTALL)
 """What is streamed to disk, under limits of its own."""
 ATTEMPTS = "/api/v1/attempts/"
 """The attempt's own token opens these; their routes judge it beside the job."""

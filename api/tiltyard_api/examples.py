@@ -13,10 +13,11 @@ PARAMETER = {
 }  # fmt: skip
 ENTRY_POINT = {
     "name": "main", "command": "python attack.py --eps {eps}", "parameters": [PARAMETER], "outputs": "outputs",
+    "plugins": ["tiltyard_plugins"], "graph": None,
 }  # fmt: skip
 ARCHIVE = {
     "sha256": DIGEST, "size": 1834, "format": "tar.gz", "files": 2, "project": "", "name": "digits-fgm",
-    "entry_points": [ENTRY_POINT], "created_at": CREATED,
+    "entry_points": [ENTRY_POINT], "uses": ["mine"], "created_at": CREATED,
 }  # fmt: skip
 EXPERIMENT = {
     "name": "digits", "description": "Fast gradient method against the digits", "jobs": {"succeeded": 5},
@@ -30,6 +31,7 @@ HEARTBEAT = {
     "host": "node-7", "queue": "cpu", "image": "tiltyard-cpu", "pid": 4711, "incarnation": "9f86d081884c7d65",
     "state": "busy", "fence": "bubblewrap", "job": JOB_ID, "versions": {"tiltyard": "0.1.0"},
 }  # fmt: skip
+PIN = {"name": "mine", "version": "1.2", "sha256": DIGEST}
 WORKER = {
     "id": "node-7.4711", **{name: value for name, value in HEARTBEAT.items() if name != "incarnation"}, "order": None,
     "started_at": CREATED, "last_seen": FINISHED,
@@ -39,19 +41,20 @@ SUBMISSION = {
     "timeout": "2h", "queue_timeout": "1d", "progress_timeout": "10m", "max_attempts": 3,
     "retry_on": ["worker_lost", "start_failed"], "priority": 5,
     "after": [{"job": "9b1d0c4e7f2a3b5c6d80", "condition": "succeeded"}], "start_at": "2026-02-01T06:00:00Z",
-    "description": "", "tags": ["paper"],
+    "plugins": ["mine==1.2"], "description": "", "tags": ["paper"],
 }  # fmt: skip
 JOB = {
     "id": JOB_ID, "experiment": "digits", "archive": DIGEST, "entry_point": "main", "parameters": {"eps": 0.2},
     "queue": "cpu", "state": "succeeded", "reason": None, "message": None, "attempt": 1, "max_attempts": 3,
     "timeout": 7200, "queue_timeout": None, "progress_timeout": None, "retry_on": ["worker_lost", "start_failed"],
-    "priority": 5, "after": [], "start_at": None, "parent": None, "cancel_requested": False, "pending_reason": None,
+    "priority": 5, "after": [], "start_at": None, "parent": None, "plugins": [PIN],
+    "warnings": [], "cancel_requested": False, "pending_reason": None,
     "description": "", "tags": ["paper"], "created_at": CREATED, "started_at": STARTED,
     "finished_at": FINISHED, "mlflow_run_id": "0b9f5f4c2ad64b0c8d2f5c2f3a1e7d60", "seq": 3,
 }  # fmt: skip
 VALIDATION = {
     "entry_point": "main", "command": "python attack.py --eps 0.2", "parameters": {"eps": 0.2}, "queue": "cpu",
-    "timeout": 7200, "warnings": ["no worker serves the queue cpu now: the job will wait for one"],
+    "timeout": 7200, "plugins": [PIN], "warnings": ["no worker serves the queue cpu now: the job will wait for one"],
 }  # fmt: skip
 EVENT = {
     "job": JOB_ID, "seq": 2, "at": FINISHED, "kind": "metric", "attempt": 1,
@@ -72,7 +75,7 @@ ARTIFACT = {
 CLAIM = {
     "job": JOB_ID, "epoch": 1, "attempt": 1, "max_attempts": 3, "token": "tya_…", "experiment": "digits",
     "mlflow_experiment_id": None, "archive": DIGEST, "archive_size": 1834, "project": "", "entry_point": ENTRY_POINT,
-    "parameters": {"eps": 0.2}, "command": "python attack.py --eps 0.2", "queue": "cpu", "timeout": 7200,
+    "parameters": {"eps": 0.2}, "command": "python attack.py --eps 0.2", "plugins": [PIN], "queue": "cpu", "timeout": 7200,
     "progress_timeout": None, "lease_seconds": 60, "renew_seconds": 15,
 }  # fmt: skip
 EXPLANATION = {
@@ -97,6 +100,32 @@ EXPORTED = {
     "created_at": CREATED, "finished_at": FINISHED, "exported_at": "2026-05-01T00:00:00Z", "events": 4, "size": 612,
     "sha256": DIGEST,
 }  # fmt: skip
+TASK = {
+    "plugin": "mine", "version": "1.2", "name": "fgm", "module": "mine.attacks", "function": "fgm",
+    "summary": "Fast gradient method: one step along the sign of the gradient.", "description": "",
+    "inputs": [
+        {"name": "images", "type": {"kind": "array", "words": "float32 (n, height, width), 0 to 1"}},
+        {"name": "eps", "type": {"kind": "float", "words": "Linf"}, "required": False, "default": 0.1, "default_text": "0.1"},
+    ],
+    "outputs": [{"name": "fgm", "type": {"kind": "array"}}], "tags": ["evasion", "white-box"], "retries": 0,
+    "timeout": None, "imports": ["art", "numpy"],
+}  # fmt: skip
+PLUGIN = {
+    "name": "mine", "current": "1.2", "description": "Attacks of our own", "versions": 3, "tasks": 1,
+    "created_at": CREATED, "updated_at": FINISHED,
+}  # fmt: skip
+PLUGIN_VERSION = {
+    "plugin": "mine", "version": "1.2", "sha256": DIGEST, "size": 10240, "files": 3, "state": "ready", "current": True,
+    "deprecated": None, "problem": None, "check": JOB_ID, "description": "Attacks of our own",
+    "requires": ["adversarial-robustness-toolbox>=1.20"], "tasks": [TASK], "created_at": CREATED,
+}  # fmt: skip
+LISTING = {
+    "task": TASK,
+    "queues": [
+        {"queue": "cpu", "available": True, "why": ""},
+        {"queue": "pytorch", "available": None, "why": "no worker of it was heard of lately"},
+    ],
+}
 REPORTED = {"at": FINISHED, "kind": "metric", "data": EVENT["data"]}
 HEALTH = {"status": "ok", "version": "0.1.0", "database": True, "broker": True, "store": True, "keeper": True}
 
@@ -111,7 +140,8 @@ REQUESTS: dict[str, Any] = {
     "update_experiment": {"description": "Fast gradient method, five values of eps"},
     "create_queue": {"name": "jax", "description": "JAX on the CPU"},
     "update_queue": {"paused": True},
-    "put_worker": HEARTBEAT,
+    "put_worker": HEARTBEAT | {"packages": {"numpy": "2.3.1"}, "modules": ["art", "numpy"]},
+    "update_plugin_version": {"deprecated": "its eps was taken for a fraction of 255; use 1.2"},
     "submit_job": SUBMISSION,
     "validate_job": SUBMISSION,
     "cancel_jobs": {"states": ["queued"], "experiment": "digits", "dry_run": True},
@@ -125,6 +155,16 @@ ANSWERS: dict[str, Any] = {
     "get_health": HEALTH,
     "upload_archive": ARCHIVE,
     "get_archive": ARCHIVE,
+    "upload_plugin": PLUGIN_VERSION | {"state": "checking", "current": False},
+    "list_plugins": page(PLUGIN),
+    "get_plugin": PLUGIN,
+    "list_plugin_versions": page(PLUGIN_VERSION | {"tasks": []}),
+    "get_plugin_version": PLUGIN_VERSION,
+    "activate_plugin": PLUGIN_VERSION,
+    "update_plugin_version": PLUGIN_VERSION | {
+        "current": False, "deprecated": "its eps was taken for a fraction of 255; use 1.2",
+    },
+    "list_tasks": page(LISTING),
     "create_experiment": EXPERIMENT,
     "list_experiments": page(EXPERIMENT),
     "get_experiment": EXPERIMENT,

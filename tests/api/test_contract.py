@@ -24,7 +24,7 @@ from tiltyard_orchestrator.settings import Settings
 
 VERBS = (
     "upload|get|head|download|create|list|update|delete|put|claim|report|finish|release|submit|validate|cancel|follow|"
-    "retry|clone|explain|drain|stop|rejoin|prune"
+    "retry|clone|explain|drain|stop|rejoin|prune|activate"
 )
 WORKERS_ONLY = {"put_worker", "claim_job"}
 
@@ -99,7 +99,7 @@ def test_raw_bodies_are_said_to_be_bytes(document: dict[str, Any]) -> None:
         for one in operations(document)
         if "application/octet-stream" in str(one.get("requestBody"))
     }
-    assert raw == {"upload_archive", "put_attempt_artifact"}
+    assert raw == {"upload_archive", "upload_plugin", "put_attempt_artifact"}
 
 
 async def test_no_input_brings_a_5xx_and_every_answer_is_as_it_is_said(gateway: Gateway) -> None:

@@ -124,6 +124,19 @@ async def read_tasks(
     }
 
 
+async def requirements(
+    session: AsyncSession, versions: list[tuple[str, str]]
+) -> dict[tuple[str, str], list[str]]:
+    """What versions require of an image, each named by plugin and version."""
+    place = tuple_(col(PluginVersionRow.plugin), col(PluginVersionRow.version))
+    found = await session.execute(
+        select(
+            col(PluginVersionRow.plugin), col(PluginVersionRow.version), col(PluginVersionRow.requires)
+        ).where(place.in_(versions))
+    )
+    return {(plugin, version): requires for plugin, version, requires in found}
+
+
 async def is_named(session: AsyncSession, sha256: str) -> bool:
     """Whether any version has these bytes."""
     query = select(col(PluginVersionRow.plugin)).where(col(PluginVersionRow.sha256) == sha256).limit(1)

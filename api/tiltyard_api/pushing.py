@@ -1,0 +1,105 @@
+"""Pushing: from the bytes that came to a version that is written, with the job that is to load it."""
+
+import asyncio
+import hashlib
+import secrets
+from contextlib import suppress
+
+from tiltyard.plugins import PluginSource, read_plugin
+from tiltyard.wire import JobState, ProblemItem
+from tiltyard_api.checks import CHECK_ARCHIVE, CHECK_BYTES, check_of
+from tiltyard_api.parts import Parts
+from tiltyard_api.problems import Refused, invalid
+from tiltyard_api.upload import Upload
+from tiltyard_orchestrator.domain.parameters import did_you_mean, listed
+from tiltyard_orchestrator.storage.archives import archive_key, put_archive
+from tiltyard_orchestrator.storage.plugins import plugin_key
+from tiltyard_orchestrator.storage.push_plugin import NewVersion, Pushed, VersionExists, push
+
+LIBRARIES = frozenset({
+    "art", "celery", "cv2", "jax", "keras", "kombu", "matplotlib", "mlflow", "numpy", "onnx", "onnxruntime",
+    "packaging", "pandas", "pil", "prefect", "psutil", "pydantic", "scipy", "skimage", "sklearn", "tensorflow",
+    "torch", "torchaudio", "torchvision", "transformers", "xgboost", "yaml",
+})  # fmt: skip
+"""What no plugin may be called, also where no worker has said yet what it can import."""
+
+
+async def read_upload(here: Parts, upload: Upload, *, name: str | None, version: str | None) -> PluginSource:
+    """Read a plugin that came.
+
+    Raises:
+        Refused: with everything that is wrong with it.
+    """
+    async with here.database.transaction() as session:
+        images = await here.catalogue.images(session, lost_after=here.settings.worker_lost_after)
+    modules = {module for some in images.values() for image in some for module in image.modules}
+    async with here.inspections:
+        source = await asyncio.to_thread(
+            read_plugin, upload.path, name=name, version=version, libraries=LIBRARIES | modules
+        )
+    if isinstance(source, list):
+        raise invalid(source, source[0].code if len(source) == 1 else "invalid_plugin")
+    return source
+
+
+async def pushed(here: Parts, source: PluginSource, *, queue: str | None) -> Pushed:
+    """Store a plugin and write its version.
+
+    Args:
+        here: the gateway.
+        source: what was read.
+        queue: whose worker is to load it; None for the testbed's own collection, which is ready as it is.
+
+    Raises:
+        Refused: the version is there with other files, or there is no such queue.
+    """
+    if queue is not None:
+        await _check_queue(here, queue)
+        await _store(here, archive_key(CHECK_ARCHIVE.sha256), CHECK_BYTES)
+    packed = await asyncio.to_thread(source.packed)
+    new = NewVersion(
+        plugin=source.name,
+        version=source.version,
+        sha256=hashlib.sha256(packed).hexdigest(),
+        size=len(packed),
+        files=len(source.files),
+        description=source.description,
+        requires=list(source.requires),
+        tasks=source.tasks,
+    )
+    await _store(here, plugin_key(new.sha256), packed)
+    async with here.database.transaction() as session:
+        if queue is not None:
+            await put_archive(session, CHECK_ARCHIVE)
+        done = await push(session, new, check=None if queue is None else check_of(source.name, queue))
+    if isinstance(done, VersionExists):
+        detail = (
+            f"version {new.version} of {new.plugin} is there with other files, and a version never changes: "
+            "give these another one"
+        )
+        raise Refused(409, "version_exists", detail)
+    # Who deleted the same files at this moment may have taken them from the store.
+    await _store(here, plugin_key(new.sha256), packed)
+    if done.began and done.version.check is not None:
+        here.changed(done.version.check, state=JobState.queued)
+    return done
+
+
+async def _check_queue(here: Parts, queue: str) -> None:
+    async with here.database.transaction() as session:
+        known = await here.catalogue.queues(session, queue)
+    if queue not in known:
+        detail = f"there is no queue {queue!r}{did_you_mean(queue, known)}; known are {listed(known)}"
+        raise invalid([ProblemItem(pointer="?queue", code="unknown_queue", detail=detail)], "unknown_queue")
+
+
+async def _store(here: Parts, key: str, data: bytes) -> None:
+    if await here.store.size(key) == len(data):
+        return
+    path = here.spool / f"{secrets.token_hex(8)}.plugin"
+    try:
+        await asyncio.to_thread(path.write_bytes, data)
+        await here.store.put(key, path)
+    finally:
+        with suppress(OSError):
+            await asyncio.to_thread(path.unlink, missing_ok=True)
