@@ -7,7 +7,7 @@ lists, then in the built-in collection: a task that the collection gains never c
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from tiltyard.wire.plugins import Task
+from tiltyard.wire.plugins import Task, TaskInput
 from tiltyard_orchestrator.domain.graph.values import BUILT_IN, Graph
 from tiltyard_orchestrator.domain.parameters import did_you_mean, listed
 
@@ -30,9 +30,21 @@ class Catalogue:
     """The tasks of some plugins' versions, each of a plugin once."""
 
     def __init__(
-        self, tasks: Iterable[Task], artifact_types: Mapping[str, Iterable[str]] | None = None
+        self,
+        tasks: Iterable[Task],
+        artifact_types: Mapping[str, Iterable[str]] | None = None,
+        *,
+        definitions_suffice: bool = False,
     ) -> None:
-        """Take the tasks, and by plugin the names of the artifact types that it registers (None: they are not known)."""
+        """Take what a graph may use.
+
+        Args:
+            tasks: the tasks.
+            artifact_types: by plugin the names of the artifact types that it registers; None: they are not known.
+            definitions_suffice: whether a task is there because the graph itself describes it: a file of Dioptra's lists
+                functions that nothing in their plugin marks as tasks.
+        """
+        self._definitions_suffice = definitions_suffice
         self._tasks = list(tasks)
         self.artifact_types = (
             None
@@ -48,6 +60,8 @@ class Catalogue:
         """Return the task that `name` means in `graph`."""
         definition = graph.definitions.get(name)
         found = self._find(definition.path if definition else name, graph)
+        if definition and not isinstance(found, Task) and self._definitions_suffice:
+            found = _described(definition.path)
         if definition is None or not isinstance(found, Task):
             return found
         said = {"inputs": definition.inputs, "outputs": definition.outputs}
@@ -85,6 +99,22 @@ class Catalogue:
         visible = {pin.partition("==")[0] for pin in graph.plugins} | {BUILT_IN}
         names = {task.name for task in self._tasks if task.plugin in visible} | set(graph.definitions)
         return did_you_mean(name, names) or f"; known are {listed(names)}" * bool(names)
+
+
+def _described(path: str) -> Task:
+    module, _, function = path.rpartition(".")
+    anything = (
+        TaskInput(name="anything", variadic=True),
+        TaskInput(name="named", variadic=True, keyword_only=True),
+    )
+    return Task(
+        plugin=path.partition(".")[0],
+        version="",
+        name=function,
+        module=module,
+        function=function,
+        inputs=list(anything),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
