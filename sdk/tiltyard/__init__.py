@@ -1,6 +1,7 @@
 """Tiltyard: a testbed for machine-learning security.
 
-A script that runs as a job tells of itself with `progress`, `metric` and `artifact`; a program that submits jobs uses
+A script that runs as a job tells of itself with `progress`, `metric` and `artifact`, and uses a plugin's tasks in a flow
+by `plugin`; `task` makes a function such a task. A program that submits jobs uses
 `Client` or `AsyncClient`. A job's start is paid for by every job, so this module imports the standard library alone: the
 clients are imported when they are first asked for.
 """
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from tiltyard.client.aio import AsyncClient
     from tiltyard.client.errors import NotFound, Refused, TiltyardError, Unauthorized, Unreachable
     from tiltyard.client.sync import Client
+    from tiltyard.steps import plugin
 
 __version__ = "0.1.0"
 
@@ -28,6 +30,7 @@ __all__ = [
     "__version__",
     "artifact",
     "metric",
+    "plugin",
     "progress",
     "task",
 ]
@@ -36,6 +39,11 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from tiltyard import client  # noqa: PLC0415 - jobs import this module and need no client
+    # Jobs import this module, and need no client and most of them no flow.
+    if name == "plugin":
+        from tiltyard.steps import plugin  # noqa: PLC0415
+
+        return plugin
+    from tiltyard import client  # noqa: PLC0415
 
     return getattr(client, name)

@@ -27,10 +27,11 @@ def watch(module: ModuleType) -> None:
     match module.__name__.rpartition(".")[2]:
         case "flows":
             _after_init(module.Flow, _hook_flow)
-            logging.getLogger("prefect.flow_runs").addFilter(_not_ours)
+            for name in ("prefect.flow_runs", "prefect.engine"):
+                logging.getLogger(name).addFilter(_worth_reading)
         case "tasks":
             _after_init(module.Task, _hook_task)
-            logging.getLogger("prefect.task_runs").addFilter(_not_ours)
+            logging.getLogger("prefect.task_runs").addFilter(_worth_reading)
         case "task_engine":
             for name in ("SyncTaskRunEngine", "AsyncTaskRunEngine"):
                 if engine := getattr(module, name, None):
@@ -67,10 +68,10 @@ def _add_hook(owner: Any, name: str, hook: Callable[..., None]) -> None:
     setattr(owner, name, [hook, *others])
 
 
-def _not_ours(record: logging.LogRecord) -> bool:
-    """Whether what Prefect logs is not of a hook that the user knows nothing of."""
+def _worth_reading(record: logging.LogRecord) -> bool:
+    """Whether what Prefect logs is of hooks that the user made, and not of pages that nobody serves."""
     said = record.getMessage()
-    return "ook '" + _MARK not in said
+    return f"ook '{_MARK}" not in said and not said.startswith("View at http://127.0.0.1:")
 
 
 class _Clocks:
@@ -142,7 +143,7 @@ def _telling_what_has_no_hook(call: Any) -> Any:
     def call_hooks(engine: Any, state: Any = None) -> Any:
         now = state or engine.state
         if now.name == "NotReady":
-            _tell_step(engine.task, engine.task_run, "skipped", message=_error(now))
+            _tell_step(engine.task, engine.task_run, "skipped", message="what it needs did not succeed")
         elif now.is_crashed() or now.is_cancelled():
             tiltyard_step_failed(engine.task, engine.task_run, now)
         return call(engine, state)

@@ -18,6 +18,7 @@ from tiltyard.wire import (
     Finish,
     FinishAnswer,
     JobState,
+    PluginPin,
     Problem,
     Report,
     Reported,
@@ -67,6 +68,8 @@ class Gateway:
     def __init__(self) -> None:
         self.jobs: dict[str, Job] = {}
         self.archives: dict[str, bytes] = {}
+        self.plugins: dict[tuple[str, str], bytes] = {}
+        """The packed files of each version."""
         self.workers: dict[str, list[WorkerHeartbeat]] = {}
         self.queues = {"cpu"}
         self.order: WorkerOrder | None = None
@@ -107,6 +110,7 @@ class Gateway:
         progress_timeout: float | None = None,
         outputs: str | None = None,
         parameters: dict[str, Any] | None = None,
+        plugins: list[PluginPin] | None = None,
     ) -> Job:
         """Make a job that waits to be claimed."""
         archive = tarred({"MLproject": "name: test\n", **(files or {})})
@@ -119,10 +123,16 @@ class Gateway:
             archive=digest, archive_size=len(archive), project="",
             entry_point=entry.model_copy(update={"outputs": outputs}) if outputs else entry,
             parameters=parameters or {}, command=command, queue="cpu", timeout=timeout, progress_timeout=progress_timeout,
-            lease_seconds=4, renew_seconds=1,
+            plugins=plugins or [], lease_seconds=4, renew_seconds=1,
         )  # fmt: skip
         self.jobs[job] = Job(claim=claim)
         return self.jobs[job]
+
+    def push(self, name: str, version: str, files: dict[str, str]) -> PluginPin:
+        """Keep a version of a plugin."""
+        content = tarred(files)
+        self.plugins[name, version] = content
+        return PluginPin(name=name, version=version, sha256=hashlib.sha256(content).hexdigest())
 
     def take_over(self, job: Job) -> None:
         """What the keeper does when a lease ran out."""
@@ -143,6 +153,10 @@ class Gateway:
                     if digest not in self.archives:
                         raise Refusal(404, "not_found", f"there is no archive {digest[:12]}")
                     return self.archives[digest]
+                case ["GET", "plugins", name, "versions", version, "content"]:
+                    if (content := self.plugins.get((name, version))) is None:
+                        raise Refusal(404, "not_found", f"there is no version {version} of the plugin {name}")
+                    return content
                 case ["POST", "attempts", job, epoch, verb]:
                     return self._attempt(self._own(job, epoch, headers), verb, body)
                 case ["PUT", "attempts", job, epoch, "artifacts", *name]:
@@ -160,7 +174,7 @@ class Gateway:
             raise Refusal(404, "unknown_queue", f"there is no queue {said.queue!r}; there are: cpu")
         self.workers.setdefault(name, []).append(said)
         now = "2026-01-01T00:00:00Z"
-        shown = said.model_dump(exclude={"incarnation"}) | {"id": name, "order": self.order}
+        shown = said.model_dump(exclude={"incarnation", "packages", "modules"}) | {"id": name, "order": self.order}
         return Worker.model_validate(shown | {"started_at": now, "last_seen": now})
 
     def _claim(self, queue: str, asked: ClaimRequest) -> Claim:

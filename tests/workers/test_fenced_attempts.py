@@ -115,7 +115,7 @@ def test_a_job_s_environment_is_exactly_the_list(run: Run, monkeypatch: pytest.M
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR",
         "PYTHONPATH", "TILTYARD_PLUGINS",
         "PREFECT_HOME", "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE", "PREFECT_SERVER_ANALYTICS_ENABLED",
-        "PREFECT_LOGGING_TO_API_ENABLED", "PREFECT_LOGGING_COLORS",
+        "PREFECT_API_REQUEST_TIMEOUT", "PREFECT_LOGGING_TO_API_ENABLED", "PREFECT_LOGGING_COLORS",
     }  # fmt: skip
     assert found["TILTYARD_JOB_ID"] == job.claim.job
     assert found["PATH"].split(":")[0] == str(Path(sys.executable).parent)

@@ -22,6 +22,7 @@ from tiltyard_workers.fences.fence import Fence
 from tiltyard_workers.fences.strays import adopt_strays, end_strays
 from tiltyard_workers.gateway import Away, Gateway, Refused, Superseded
 from tiltyard_workers.parent import end_with_parent
+from tiltyard_workers.prefect.door import flows_served
 from tiltyard_workers.presence import Presence
 from tiltyard_workers.settings import WorkerSettings
 from tiltyard_workers.supervisor.attempt import Attempt
@@ -55,16 +56,16 @@ def host(settings: WorkerSettings, *, queue: str, fence: Fence, presence: Presen
     # Jobs run behind a fence; that this process may be root is what the fence is put up with.
     warnings.filterwarnings("ignore", message="You're running the worker with superuser")
     app = make_celery(settings.broker_url.get_secret_value(), queue)
-    seat = _Seat(settings, queue, fence, presence)
-    app.task(name=RUN_TASK, ignore_result=True)(seat.run)
-    signals.worker_process_init.connect(seat.sit_down, weak=False)
 
     def ready(sender: Any, **_: Any) -> None:
         stop_as_told(sender, presence)
         heed_orders(sender, presence, queue)
 
     signals.worker_ready.connect(ready, weak=False)
-    with hold(settings.scratch / presence.id):
+    with hold(settings.scratch / presence.id), flows_served(settings) as served:
+        seat = _Seat(served, queue, fence, presence)
+        app.task(name=RUN_TASK, ignore_result=True)(seat.run)
+        signals.worker_process_init.connect(seat.sit_down, weak=False)
         presence.keep_saying()
         try:
             return _serve(app)

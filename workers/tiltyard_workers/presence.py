@@ -8,12 +8,13 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import structlog
 
 from tiltyard.wire import WorkerHeartbeat, WorkerOrder, WorkerState
 from tiltyard_workers.gateway import Away, Gateway, Refused
-from tiltyard_workers.versions import versions
+from tiltyard_workers.versions import modules, packages, versions
 
 log = structlog.get_logger(__name__)
 
@@ -67,6 +68,8 @@ class Presence:
         self._fence = fence
         self._every = every
         self._versions = versions()
+        self._installed: dict[str, Any] = {"packages": packages(), "modules": modules()}
+        """What is installed here; empty once the gateway knows it."""
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._keep_saying, name="presence", daemon=True)
 
@@ -90,8 +93,10 @@ class Presence:
             fence=self._fence,
             job=job,
             versions=self._versions,
+            **self._installed,
         )
         answer = self._gateway.heartbeat(self.id, said)
+        self._installed = {}
         if answer.order != self._order and self.state is None:
             self._order = answer.order
             self.heed(answer.order)

@@ -174,12 +174,9 @@ def _checked(line: bytes) -> tuple[str, dict[str, Any]]:
                 }
         case {"kind": "artifact", "data": {"path": str(path)}}:
             return "artifact", {"path": path}
-        case {"kind": "step", "data": {"name": str(name), "status": str(status), **more}} if (
-            status in STATUSES
-        ):
-            return "step", {"name": _text(name), "status": status, **_seconds(more), **_message(more)}
-        case {"kind": "flow", "data": {"name": str(name), "status": "failed", **more}}:
-            return "flow", {"name": _text(name), "status": "failed", **_message(more)}
+        case {"kind": "step" | "flow" as kind, "data": {"name": str(name), "status": str(status), **more}}:
+            if status in STATUSES[kind]:
+                return str(kind), {"name": _text(name), "status": status, **_seconds(more), **_message(more)}
     return "", {}
 
 

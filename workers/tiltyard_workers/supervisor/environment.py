@@ -4,15 +4,13 @@ import os
 import sys
 from pathlib import Path
 
-import tiltyard
 from tiltyard.wire import Claim
 from tiltyard_workers.supervisor.plugins import as_text
 from tiltyard_workers.supervisor.scratch import Folder
 from tiltyard_workers.tracking.run import TrackedRun
+from tiltyard_workers.versions import SITE
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-SITE = Path(tiltyard.__file__).with_name("jobsite")
-"""What every Python of a job finds first, after its plugins."""
 
 
 def job_environment(
@@ -52,6 +50,7 @@ def _prefect(folder: Folder, url: str | None) -> dict[str, str]:
     """
     return {
         **({"PREFECT_API_URL": url} if url else {}),
+        "PREFECT_API_REQUEST_TIMEOUT": "150",  # the first request waits for the server to start
         "PREFECT_HOME": str(folder.home / ".prefect"),
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

@@ -1,0 +1,1 @@
+"""What Dioptra's users import from its SDK inside jobs."""
