@@ -21,7 +21,9 @@ def name_problems(name: str, *, libraries: Collection[str] = (), built_in: bool 
     """What is wrong with a plugin's name, which is that of its package."""
     if not _NAME.fullmatch(name) or keyword.iskeyword(name) or keyword.issoftkeyword(name):
         detail = f"{name[:120]!r} is no name for a plugin: it is imported by it, so it is lower-case letters, digits and `_`"
-        return [problem("", "bad_name", detail)]
+        better = re.sub(r"[^a-z0-9_]+", "_", name.lower()).strip("_")
+        would_do = f"; {better} would do" if _NAME.fullmatch(better) and better != name else ""
+        return [problem("", "bad_name", detail + would_do)]
     ours = name.startswith("tiltyard") and not (built_in and name == BUILT_IN)
     if ours or name in _RESERVED:
         detail = f"the name {name} is the testbed's own: a plugin of this name would hide it from every job"

@@ -46,9 +46,12 @@ class Wrong(Exception):
         self.detail = detail
 
 
-def options_of(function: Function, module: Module, lookup: Lookup) -> Options | list[ProblemItem] | None:
-    """The options of a task; None for a function that is none."""
-    options, problems = Options(name=function.name), []
+def options_of(
+    function: Function, module: Module, lookup: Lookup
+) -> tuple[Options | None, list[ProblemItem]]:
+    """The options of a task, None for a function that is none; and those that cannot be read."""
+    options = Options(name=function.name)
+    problems: list[ProblemItem] = []
     marked = False
     for decorator in function.decorator_list:
         call = decorator if isinstance(decorator, ast.Call) else None
@@ -62,9 +65,7 @@ def options_of(function: Function, module: Module, lookup: Lookup) -> Options | 
                 _READERS[kind](options, call)
         except Wrong as wrong:
             problems.append(problem(module.path, "bad_option", wrong.detail, wrong.place))
-    if not marked:
-        return None
-    return problems or options
+    return (options if marked else None), problems
 
 
 def _kind(decorator: ast.expr, module: Module, lookup: Lookup) -> str | None:

@@ -78,7 +78,7 @@ def read_plugin(
     if not problems and not tasks.found and not tasks.artifact_types:
         problems.append(problem("", "no_tasks", _NO_TASKS))
     if problems:
-        return problems[:PROBLEMS]
+        return sorted(problems, key=lambda item: (item.pointer, item.line or 0))[:PROBLEMS]
     return PluginSource(
         name=package.name,
         version=version or "",

@@ -40,9 +40,6 @@ class Tasks:
             options = self._options(function, module)
             if options is None:
                 continue
-            if isinstance(options, list):
-                self.problems += options
-                continue
             if not self._is_new(options.name, module, function, conditional):
                 continue
             libraries = libraries if libraries is not None else self._libraries(module)
@@ -53,8 +50,9 @@ class Tasks:
                 self.conditional.append(f"{module.name}.{function.name}")
         self.artifact_types |= any(self._is_artifact(module, dotted_of(base)) for base in module.bases)
 
-    def _options(self, function: Function, module: Module) -> Options | list[ProblemItem] | None:
-        options = options_of(function, module, self._lookup)
+    def _options(self, function: Function, module: Module) -> Options | None:
+        options, problems = options_of(function, module, self._lookup)
+        self.problems += problems
         if options is None and (module.path, function.name) in self._declared:
             return Options(name=function.name, borrowed=True)
         return options
