@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
-from tiltyard.archive import LIMITS, ArchiveRefused, Contents, inspect
+from tiltyard.archive import LIMITS, ArchiveRefused, Contents, inspect, read_texts
 from tiltyard.archive import project as projects
 from tiltyard.wire import Archive, ProblemItem
 from tiltyard_api.auth import Anyone, User
@@ -15,6 +15,7 @@ from tiltyard_api.parts import Here
 from tiltyard_api.problems import invalid, not_found, responses
 from tiltyard_api.upload import Upload, raw_body, receive
 from tiltyard_orchestrator.domain.entry_point import read_project
+from tiltyard_orchestrator.domain.graph_entry import graph_paths
 from tiltyard_orchestrator.storage.archives import archive_key, get_archive, put_archive
 
 routes = APIRouter(tags=["archives"])
@@ -92,10 +93,11 @@ def read_archive(upload: Upload) -> Archive:
     try:
         contents: Contents = inspect(upload.path)
         folder, document = _project(contents)
+        texts = _texts(upload, folder, graph_paths(document))
     except ArchiveRefused as refused:
         item = ProblemItem(pointer="", code=refused.rule, detail=refused.message)
         raise invalid([item], refused.rule) from refused
-    project = read_project(document)
+    project = read_project(document, texts)
     if isinstance(project, list):
         raise invalid(project, "invalid_mlproject")
     return Archive(
@@ -106,6 +108,7 @@ def read_archive(upload: Upload) -> Archive:
         project=folder,
         name=project.name,
         entry_points=project.entry_points,
+        uses=contents.uses,
         created_at=datetime.now(UTC),
     )
 
@@ -118,6 +121,15 @@ def _project(contents: Contents) -> tuple[str, object]:
     if isinstance(document, list):
         raise invalid(document, "invalid_mlproject")
     return folder, document
+
+
+def _texts(upload: Upload, folder: str, paths: set[str]) -> dict[str, bytes]:
+    """The files of an archive that its MLproject names, by their paths below its folder."""
+    if not paths:
+        return {}
+    above = f"{folder}/" if folder else ""
+    found = read_texts(upload.path, {above + path for path in paths})
+    return {name.removeprefix(above): content for name, content in found.items()}
 
 
 async def _found(here: Here, sha256: str) -> Archive:

@@ -11,6 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tiltyard.wire import Archive, EntryPoint, JobSubmission, PluginPin, PluginState, ProblemItem
 from tiltyard_api.parts import Parts
+from tiltyard_orchestrator.domain.graph import Catalogue, Graph, check_graph, read_graph
+from tiltyard_orchestrator.domain.graph.catalogue import resolved
+from tiltyard_orchestrator.domain.graph_entry import in_file
 from tiltyard_orchestrator.domain.images import Need, elsewhere, missing
 from tiltyard_orchestrator.domain.parameters import pointer
 from tiltyard_orchestrator.domain.pins import Candidate, Chosen, Named, Wish, choose, kept, wishes
@@ -44,13 +47,18 @@ async def pinned(
 ) -> Pinned | list[ProblemItem]:
     """Find and hold the versions of all plugins that a submission, its entry point and its scripts name."""
     entry_point = next((one for one in archive.entry_points if one.name == asked.entry_point), None)
+    graph = None if entry_point is None else _graph_of(entry_point)
     if keeping is not None:
         wanted, problems = kept(keeping), list[ProblemItem]()
     else:
-        wanted, problems = wishes(_places(asked, archive, entry_point))
+        wanted, problems = wishes(_places(asked, archive, entry_point, graph))
     chosen = await _chosen(session, wanted)
     problems += chosen.problems
     needs = _needs(chosen.candidates, wanted)
+    if entry_point is not None and graph is not None and not chosen.problems:
+        found, imports = await _check_graph(session, here, entry_point, graph, chosen.candidates)
+        problems += found
+        needs += imports
     lacking, warnings = await _lacking(session, here, asked.queue, needs)
     problems += lacking
     if problems:
@@ -59,13 +67,40 @@ async def pinned(
     return Pinned(pins=pins, warnings=[*chosen.warnings, *warnings])
 
 
-def _places(asked: JobSubmission, archive: Archive, entry_point: EntryPoint | None) -> Iterable[Named]:
+def _graph_of(entry_point: EntryPoint) -> Graph | None:
+    graph = None if entry_point.graph is None else read_graph(entry_point.graph.text)
+    assert not isinstance(graph, list), "it was read when the archive was stored"
+    return graph
+
+
+async def _check_graph(
+    session: AsyncSession, here: Parts, entry_point: EntryPoint, graph: Graph, candidates: list[Candidate]
+) -> tuple[list[ProblemItem], list[Needed]]:
+    """Check a graph against the tasks of the versions that the job gets; and say what each task that it uses needs."""
+    assert entry_point.graph is not None
+    tasks = await here.catalogue.tasks(session, [candidate.pin for candidate in candidates])
+    known = Catalogue(task for some in tasks.values() for task in some)
+    problems = in_file(check_graph(graph, known, entry_point.parameters), entry_point.graph.path)
+    used = {task.path: task for task in resolved(graph, known).tasks.values()}
+    needs = [
+        Needed(what=f"the task {path}", need=Need(imports=task.imports), surely=True)
+        for path, task in sorted(used.items())
+        if task.imports
+    ]
+    return problems, needs
+
+
+def _places(
+    asked: JobSubmission, archive: Archive, entry_point: EntryPoint | None, graph: Graph | None
+) -> Iterable[Named]:
     yield Named(plugins=asked.plugins, pointer="/plugins")
     if entry_point is not None:
         at = pointer("MLproject", "entry_points", entry_point.name, "plugins")
         yield Named(plugins=entry_point.plugins, pointer=at)
-        if entry_point.graph is None:
+        if graph is None:
             yield Named(plugins=archive.uses, pointer="/archive", needed=False)
+        elif entry_point.graph is not None:
+            yield Named(plugins=graph.needs, pointer=pointer(entry_point.graph.path, "plugins"))
 
 
 async def _chosen(session: AsyncSession, wanted: dict[str, Wish]) -> Chosen:

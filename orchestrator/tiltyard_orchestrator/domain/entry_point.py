@@ -1,8 +1,9 @@
 """Reads an `MLproject`, already parsed from YAML, into entry points that can run.
 
 It is MLflow's file, read as MLflow reads it, and checked further: every placeholder of a command is declared, every
-default is of its declared type. Keys of MLflow that change nothing here (`docker_env`, `conda_env`) are told as
-warnings; a key that looks like one of ours misspelt is a problem; any other key is another tool's, and left alone.
+default is of its declared type. Ours are `plugins`, and `graph`, which an entry point has in place of a `command`. Keys of
+MLflow that change nothing here (`docker_env`, `conda_env`) are told as warnings; a key that looks like one of ours misspelt
+is a problem; any other key is another tool's, and left alone.
 Every problem is told, each with a pointer such as `/MLproject/entry_points/main/command`.
 """
 
@@ -17,14 +18,17 @@ from tiltyard.wire.archives import EntryPoint, Parameter, ParameterType
 from tiltyard.wire.model import Json
 from tiltyard.wire.problems import ProblemItem
 from tiltyard_orchestrator.domain.command import PARAMETER_NAME, CommandRefused, placeholders
+from tiltyard_orchestrator.domain.graph_entry import GraphEntry, Texts, command_for, read_graph_entry
 from tiltyard_orchestrator.domain.parameters import Mistyped, did_you_mean, pointer, shown, typed
+from tiltyard_orchestrator.domain.pins import PLUGIN
 
 DEFAULT_OUTPUTS = "outputs"
 """The folder whose files are gathered, where the entry point names none."""
 
 _ENVIRONMENTS = ("docker_env", "conda_env", "python_env", "databricks_spark_job")
-_TOP_KEYS = ("name", "entry_points", *_ENVIRONMENTS)
-_ENTRY_KEYS = ("command", "parameters", "outputs")
+_TOP_KEYS = ("name", "entry_points", "plugins", *_ENVIRONMENTS)
+_ENTRY_KEYS = ("command", "parameters", "outputs", "plugins", "graph")
+_MOST_PLUGINS = 50
 _PARAMETER_KEYS = ("type", "default", "help", "choices", "items")
 # What MLproject files in the wild write for our types: MLflow itself never looks.
 _ALIASES = {"str": "string", "int": "integer", "bool": "boolean"}
@@ -46,9 +50,14 @@ class Project:
     """What will not fail, and may still surprise."""
 
 
-def read_project(document: object) -> Project | list[ProblemItem]:
-    """Return the project that a parsed MLproject declares, or every problem with it."""
-    reader = _Reader()
+def read_project(document: object, texts: Texts | None = None) -> Project | list[ProblemItem]:
+    """Return the project that a parsed MLproject declares, or every problem with it.
+
+    Args:
+        document: what YAML made of it.
+        texts: the files that it names as graphs.
+    """
+    reader = _Reader(texts or {})
     project = reader.project(document)
     return reader.problems or project
 
@@ -56,7 +65,9 @@ def read_project(document: object) -> Project | list[ProblemItem]:
 class _Reader:
     """One reading: the problems met so far, and a method for each level of the file."""
 
-    def __init__(self) -> None:
+    def __init__(self, texts: Texts) -> None:
+        self._texts = texts
+        self._plugins: list[str] = []
         self.problems: list[ProblemItem] = []
 
     def project(self, document: object) -> Project:
@@ -66,6 +77,7 @@ class _Reader:
         name = top.get("name")
         if isinstance(name, (dict, list)):
             self._tell("malformed_mlproject", (*at, "name"), "a name is text")
+        self._plugins = self._named_plugins(top.get("plugins"), at)
         entries = self._entries(top, at) if isinstance(document, dict) else {}
         return Project(
             name=self._scalar_text(name),
@@ -88,7 +100,7 @@ class _Reader:
     def _entry_point(self, name: str, entry: object) -> EntryPoint | None:
         at = ("MLproject", "entry_points", name)
         before = len(self.problems)
-        body = self._mapping(entry, at, "an entry point holds a `command`")
+        body = self._mapping(entry, at, "an entry point holds a `command`, or a `graph`")
         if len(self.problems) > before:
             return None
         self._near_misses(body, _ENTRY_KEYS, at)
@@ -99,11 +111,49 @@ class _Reader:
             "`parameters` maps names to types, such as `eps: float`",
         )
         parameters = [one for key, value in fields.items() if (one := self._parameter(key, value, at))]
-        command = self._command(body.get("command"), fields, at)
+        own = self._named_plugins(body.get("plugins"), at)
         outputs = self._outputs(body.get("outputs"), at)
+        graph = self._graph(body, at) if "graph" in body else None
+        command = "" if "graph" in body else self._command(body.get("command"), fields, at)
         if len(self.problems) > before:
             return None
-        return EntryPoint(name=name, command=command, parameters=parameters, outputs=outputs)
+        if graph is not None:
+            named = {one.name for one in parameters}
+            parameters += [one for one in graph.parameters if one.name not in named]
+            command = command_for(name, graph.file.path, parameters)
+        return EntryPoint(
+            name=name,
+            command=command,
+            parameters=parameters,
+            outputs=outputs,
+            plugins=_together(own, self._plugins),
+            graph=graph.file if graph else None,
+        )
+
+    def _graph(self, body: Mapping[str, object], entry: tuple[str, ...]) -> GraphEntry | None:
+        at = (*entry, "graph")
+        if body.get("command") is not None:
+            self._tell("malformed_mlproject", at, "an entry point has a `command` or a `graph`, and not both")
+            return None
+        found = read_graph_entry(body["graph"], self._texts, at)
+        if isinstance(found, GraphEntry):
+            return found
+        self.problems += found
+        return None
+
+    def _named_plugins(self, plugins: object, above: tuple[str, ...]) -> list[str]:
+        if plugins is None:
+            return []
+        at = (*above, "plugins")
+        if not isinstance(plugins, list) or len(plugins) > _MOST_PLUGINS:
+            wanted = f"`plugins` lists at most {_MOST_PLUGINS} plugins, each as `name` or `name==version`"
+            self._tell("malformed_mlproject", at, f"{wanted}; here stands {_brief(plugins)}")
+            return []
+        for number, one in enumerate(plugins):
+            if not isinstance(one, str) or not PLUGIN.fullmatch(one.strip()):
+                detail = f"{_brief(one)} is no plugin: write its name, or name==version"
+                self._tell("malformed_plugin", (*at, str(number)), detail)
+        return [one.strip() for one in plugins if isinstance(one, str)]
 
     def _command(self, command: object, declared: Iterable[str], entry: tuple[str, ...]) -> str:
         at = (*entry, "command")
@@ -228,6 +278,12 @@ class _Reader:
 
     def _tell(self, code: str, at: tuple[str, ...], detail: str) -> None:
         self.problems.append(ProblemItem(pointer=pointer(*at), code=code, detail=detail))
+
+
+def _together(own: list[str], shared: list[str]) -> list[str]:
+    """An entry point's plugins, and of those that the whole project has the ones that it does not name itself."""
+    named = {one.partition("==")[0].strip() for one in own}
+    return [*own, *(one for one in shared if one.partition("==")[0].strip() not in named)]
 
 
 def _default(kind: ParameterType, value: object) -> Json:

@@ -12,7 +12,8 @@ from tiltyard.wire.plugins import PluginPin, PluginState
 from tiltyard.wire.problems import ProblemItem
 from tiltyard_orchestrator.domain.parameters import did_you_mean, listed, shown
 
-_NAMED = re.compile(r"([A-Za-z_][A-Za-z0-9_]{0,99})(?:\s*==\s*([0-9A-Za-z][0-9A-Za-z.+_-]{0,63}))?")
+PLUGIN = re.compile(r"([A-Za-z_][A-Za-z0-9_]{0,99})(?:\s*==\s*([0-9A-Za-z][0-9A-Za-z.+_-]{0,63}))?")
+"""A plugin as it is named: by its name, or by name and version."""
 
 Known = Mapping[str, Mapping[str, PluginState]]
 """Every version of every plugin, the newest first."""
@@ -68,7 +69,7 @@ def wishes(places: Iterable[Named]) -> tuple[dict[str, Wish], list[ProblemItem]]
         here: dict[str, str] = {}
         for number, said in enumerate(place.plugins):
             at = f"{place.pointer}/{number}"
-            match = _NAMED.fullmatch(said.strip())
+            match = PLUGIN.fullmatch(said.strip())
             if match is None:
                 detail = f"{shown(said)} is no plugin: write its name, or name==version"
                 problems.append(ProblemItem(pointer=at, code="malformed_plugin", detail=detail))

@@ -4,7 +4,8 @@ A caller who made three mistakes is told three. What needs something that is its
 point that is not there) is left out, so that no mistake is told twice.
 """
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from tiltyard.wire.archives import Archive, EntryPoint
@@ -79,11 +80,18 @@ def _fill(submission: JobSubmission, archive: Archive | None) -> _Filled | list[
 
 
 def _rendered(entry_point: EntryPoint, values: dict[str, Json]) -> _Filled | list[ProblemItem]:
-    command = render(entry_point.command, values)
+    command = render(entry_point.command, _arguments(entry_point, values))
     if len(command.encode()) > LONGEST_COMMAND:
         detail = f"these values make a command of over {LONGEST_COMMAND} bytes: put the data into a file of the archive"
         return [ProblemItem(pointer="/parameters", code="command_too_long", detail=detail)]
     return _Filled(entry_point=entry_point, values=values, command=command)
+
+
+def _arguments(entry_point: EntryPoint, values: dict[str, Json]) -> Mapping[str, Json]:
+    """The values as the command takes them: a graph's runner reads each from one argument, a list as JSON."""
+    if entry_point.graph is None:
+        return values
+    return {name: json.dumps(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 def _duration(name: str, value: str | float | None) -> float | ProblemItem | None:

@@ -4,7 +4,7 @@ An archive comes from outside. It is read as a stream, by our own reading of tar
 without writing anything that is not a regular file or a directory; what breaks a rule is refused by the rule's name.
 """
 
-from tiltyard.archive.contents import Contents, inspect
+from tiltyard.archive.contents import Contents, inspect, read_texts
 from tiltyard.archive.formats import detect_format
 from tiltyard.archive.limits import LIMITS, Limits
 from tiltyard.archive.packing import pack_directory
@@ -20,5 +20,6 @@ __all__ = [
     "detect_format",
     "inspect",
     "pack_directory",
+    "read_texts",
     "unpack",
 ]
