@@ -147,16 +147,8 @@ class Gateway:
                     return self._heartbeat(name, headers, WorkerHeartbeat.model_validate_json(body))
                 case ["POST", "queues", queue, "claim"]:
                     return self._claim(queue, ClaimRequest.model_validate_json(body))
-                case ["GET", "archives", digest, "content"]:
-                    if self.archives_away:
-                        raise Refusal(503, "store_unavailable", "the store is away")
-                    if digest not in self.archives:
-                        raise Refusal(404, "not_found", f"there is no archive {digest[:12]}")
-                    return self.archives[digest]
-                case ["GET", "plugins", name, "versions", version, "content"]:
-                    if (content := self.plugins.get((name, version))) is None:
-                        raise Refusal(404, "not_found", f"there is no version {version} of the plugin {name}")
-                    return content
+                case ["GET", *kept, "content"]:
+                    return self._content(kept)
                 case ["POST", "attempts", job, epoch, verb]:
                     return self._attempt(self._own(job, epoch, headers), verb, body)
                 case ["PUT", "attempts", job, epoch, "artifacts", *name]:
@@ -167,6 +159,16 @@ class Gateway:
                     return None
         raise Refusal(404, "not_found")
 
+    def _content(self, kept: list[str]) -> bytes:
+        if self.archives_away:
+            raise Refusal(503, "store_unavailable", "the store is away")
+        match kept:
+            case ["archives", digest] if digest in self.archives:
+                return self.archives[digest]
+            case ["plugins", name, "versions", version] if (name, version) in self.plugins:
+                return self.plugins[name, version]
+        raise Refusal(404, "not_found", f"there is no {' '.join(kept)}")
+
     def _heartbeat(self, name: str, headers: Any, said: WorkerHeartbeat) -> Worker:
         if headers["Authorization"] != f"Bearer {WORKER_TOKEN}":
             raise Refusal(401, "unauthorized", "this token is not known")
@@ -174,7 +176,10 @@ class Gateway:
             raise Refusal(404, "unknown_queue", f"there is no queue {said.queue!r}; there are: cpu")
         self.workers.setdefault(name, []).append(said)
         now = "2026-01-01T00:00:00Z"
-        shown = said.model_dump(exclude={"incarnation", "packages", "modules"}) | {"id": name, "order": self.order}
+        shown = said.model_dump(exclude={"incarnation", "packages", "modules"}) | {
+            "id": name,
+            "order": self.order,
+        }
         return Worker.model_validate(shown | {"started_at": now, "last_seen": now})
 
     def _claim(self, queue: str, asked: ClaimRequest) -> Claim:

@@ -12,7 +12,13 @@ from typing import Any
 import pytest
 
 from tests.servers import wait_for
-from tiltyard_workers.supervisor.channel import LONGEST_LINE, LONGEST_NAME, PROGRESS_SECONDS, Channel
+from tiltyard_workers.supervisor.channel import (
+    LONGEST_LINE,
+    LONGEST_MESSAGE,
+    LONGEST_NAME,
+    PROGRESS_SECONDS,
+    Channel,
+)
 
 AFTER = b'{"kind": "metric", "data": {"name": "after", "value": 1}}'
 Say = Callable[..., None]
@@ -180,3 +186,21 @@ def test_what_was_said_before_the_end_is_heard_also_on_a_connection_that_stays_o
         channel.close()
     assert [metric["value"] for metric in heard.of("metric")] == list(range(1_000))
     assert PROGRESS_SECONDS < 1, "the end does not wait long for who says nothing more"
+
+
+def test_steps_and_flows_are_told_in_the_words_that_there_are(say: Say, heard: Heard) -> None:
+    say(
+        line("step", name="train", status="started"),
+        line("step", name="train", status="finished", seconds=1.5, message=""),
+        line("step", name="train", status="exploded"),
+        line("step", name="train", status="failed", seconds="long", message="x" * 5_000),
+        line("step", status="failed"),
+        line("flow", name="main", status="failed", message="ValueError: \0"),
+        line("flow", name="main", status="started"),
+    )
+    assert heard.of("step") == [
+        {"name": "train", "status": "started"},
+        {"name": "train", "status": "finished", "seconds": 1.5},
+        {"name": "train", "status": "failed", "message": "x" * LONGEST_MESSAGE},
+    ]
+    assert heard.of("flow") == [{"name": "main", "status": "failed", "message": "ValueError: \\x00"}]

@@ -395,3 +395,67 @@ def test_a_worker_waits_for_its_gateway(
     gateway.away.clear()
     worker.ready()
     wait_for(lambda: worker.state == "idle")
+
+
+FLOW = """\
+from prefect import flow
+
+@flow
+async def main():
+    print("flowed")
+
+import asyncio
+asyncio.run(main())
+"""
+
+
+def test_a_worker_s_flows_have_a_server_that_ends_with_its_last_worker_however_that_ends(
+    gateway: Gateway, embedded_broker: str, tmp_path: Path, work: Callable[..., Worker]
+) -> None:
+    scratch = tmp_path / "shared"
+    server = str(scratch / ".prefect")
+    shared = {"TILTYARD_SCRATCH": str(scratch)}
+    workers = [work(embedded_broker, "--queue", "cpu", "--name", name, **shared).ready() for name in "ab"]
+    assert not processes(server), "no job had a flow yet"
+    job = workers[0].ring(gateway.submit("python main.py", {"main.py": FLOW}))
+    wait_for(lambda: job.state == "succeeded", seconds=90)
+    assert len(processes(server)) == 1
+    environment = processes(server)[0].environ()
+    assert not [name for name in environment if name.startswith("TILTYARD_")]
+    workers[0].process.kill()
+    workers[0].process.wait()
+    again = workers[1].ring(gateway.submit("python main.py", {"main.py": FLOW}))
+    wait_for(lambda: again.state == "succeeded", seconds=90)
+    assert len(processes(server)) == 1
+    workers[1].process.kill()
+    wait_for(lambda: not processes(server))
+    assert not (scratch / ".prefect" / "home").exists()
+
+
+def test_a_flow_is_told_why_it_finds_no_server_and_other_jobs_run(
+    gateway: Gateway, embedded_broker: str, tmp_path: Path, work: Callable[..., Worker]
+) -> None:
+    worker = work(embedded_broker, TILTYARD_SCRATCH=str(tmp_path / "own")).ready()
+    home = tmp_path / "own" / ".prefect" / "home"
+    home.touch()  # where the server would have its folder
+    flow = worker.ring(gateway.submit("python main.py", {"main.py": FLOW}))
+    wait_for(lambda: flow.state == "failed", seconds=90)
+    assert "this worker's Prefect server could not be started: it ended at its start" in flow.log()
+    plain = worker.ring(gateway.submit("echo no flow"))
+    wait_for(lambda: plain.state == "succeeded")
+
+
+def test_a_worker_says_once_what_its_jobs_can_import(
+    gateway: Gateway, embedded_broker: str, work: Callable[..., Worker]
+) -> None:
+    worker = work(embedded_broker, TILTYARD_HEARTBEAT_SECONDS="0.1").ready()
+    (heard,) = gateway.workers.values()
+    wait_for(lambda: len(heard) > 2)
+    first, *rest = heard
+    assert first.packages is not None
+    assert first.modules is not None
+    assert "numpy" in first.packages
+    assert {"numpy", "sklearn", "tiltyard", "dioptra"} <= set(first.modules)
+    assert not {"json", "sitecustomize"} & set(first.modules)
+    assert all(said.packages is None and said.modules is None for said in rest)
+    assert worker.state == "idle"
