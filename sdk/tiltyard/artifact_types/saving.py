@@ -31,7 +31,6 @@ _BY_CLASS = {
     "torch.nn.modules.module.Module": "model",
     "sklearn.base.BaseEstimator": "model",
 }
-_PLAIN = (bool, int, float, dict, list, tuple, type(None))
 
 
 class NotSaved(TypeError):
@@ -79,19 +78,26 @@ def load(path: Path, sort: str | None = None) -> Any:
 
 def sort_of(value: Any) -> str | None:
     """Return the artifact type for a value, or None where there is none."""
-    if isinstance(value, Path):
-        return "path"
-    if isinstance(value, str):
-        return "text"
+    if isinstance(value, (str, Path)):
+        return "text" if isinstance(value, str) else "path"
     classes = [f"{one.__module__}.{one.__qualname__}" for one in type(value).__mro__]
     for one in classes:
-        if one in _BY_CLASS:
-            return _BY_CLASS[one]
-    if any(one.startswith(("keras.", "art.estimators.")) for one in classes):
-        return "model"
-    if isinstance(value, _PLAIN) or hasattr(value, "item"):
-        return "json" if _is_plain(value) else None
-    return None
+        if one in _BY_CLASS or one.startswith(("keras.", "art.estimators.")):
+            return _BY_CLASS.get(one, "model")
+    return _sort_of_collection(value) if isinstance(value, (dict, list, tuple)) else _of_plain(value)
+
+
+def _sort_of_collection(value: Any) -> str | None:
+    sorts = {sort_of(one) for one in (value.values() if isinstance(value, dict) else value)}
+    if isinstance(value, dict) and sorts == {"array"}:
+        return "array"
+    if sorts and sorts <= {"array", "table", "figure", "model"}:
+        return None  # several files
+    return _of_plain(value)
+
+
+def _of_plain(value: Any) -> str | None:
+    return "json" if _is_plain(value) else None
 
 
 def _is_plain(value: Any) -> bool:

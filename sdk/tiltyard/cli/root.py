@@ -27,6 +27,8 @@ OWN = {
     "retry": ("tiltyard.cli.again:retry", "Submit jobs that failed once more."),
     "clone": ("tiltyard.cli.again:clone", "Submit a job like another one, with other values."),
     "artifacts": ("tiltyard.cli.artifacts:artifacts", "List and fetch the files that a job left."),
+    "plugin": ("tiltyard.cli.plugin:plugin", "Push, list and choose plugins; start and try one of your own."),
+    "task": ("tiltyard.cli.task:task", "Find tasks, and see what each takes and gives."),
     "experiment": ("tiltyard.cli.experiment:experiment", "List, make and remove experiments."),
     "queue": ("tiltyard.cli.queue:queue", "List, make, pause and resume queues."),
     "worker": ("tiltyard.cli.worker:worker", "Start a worker here; list, drain and stop workers."),
@@ -37,6 +39,7 @@ OWN = {
 INSTALLED = {
     "up": "Start a whole testbed on this machine.",
     "demo": "Run the bundled attack on a testbed of its own.",
+    "run": "Run an entry point on this machine, without a testbed.",
     "doctor": "Tell what this machine offers to a worker, and what is missing.",
     "gateway": "Run a gateway of a production site.",
     "db": "Bring a production site's database up to date.",

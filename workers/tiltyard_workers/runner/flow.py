@@ -11,13 +11,13 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, cast
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 from prefect.states import get_state_exception
-from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from tiltyard.script import tell
 from tiltyard_orchestrator.domain.graph import Plan, PlannedStep
@@ -153,7 +153,7 @@ class Run:
             args, kwargs = resolve(step.args, look_up), resolve(step.kwargs, look_up)
             outputs.update(call(function, planned.task, args, kwargs))
 
-        made = task(
+        made: Any = task(  # its types know no task without parameters that waits for others
             name=called,
             task_run_name=called.replace("{", "{{").replace("}", "}}"),
             retries=planned.retries,
@@ -186,9 +186,10 @@ async def _why(state: Any) -> str:
 def run_plan(name: str, run: Run, steps: int) -> None:
     """Run a plan as a flow of this name. Raises `GraphFailed`, and what Prefect raises where it has no server."""
     threads = max(1, min(steps, max(_FEWEST_THREADS, os.cpu_count() or 1)))
+    pool: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=threads)
     graph = flow(
         name=name,
-        task_runner=ThreadPoolTaskRunner(max_workers=threads),
+        task_runner=cast("TaskRunner[PrefectFuture[Any]]", pool),
         persist_result=False,
         validate_parameters=False,
     )(run.through)
