@@ -8,6 +8,7 @@ import ast
 import re
 from dataclasses import dataclass, field
 
+from tiltyard.duration import parse_duration
 from tiltyard.plugins.lookup import Known, Lookup
 from tiltyard.plugins.problems import Place, problem
 from tiltyard.plugins.syntax import Function, Module, dotted_of
@@ -16,9 +17,6 @@ from tiltyard.wire.problems import ProblemItem
 
 _OURS = ("name", "outputs", "retries", "timeout", "tags")
 _NAME = re.compile(r"[^\W\d][\w-]{0,99}")
-_DURATION = re.compile(r"(?:([0-9.]+) *d)? *(?:([0-9.]+) *h)? *(?:([0-9.]+) *m)? *(?:([0-9.]+) *s?)?")
-_UNITS = (86_400, 3_600, 60, 1)
-_LONGEST_TIMEOUT = 30 * 86_400
 _MOST_RETRIES = 100
 _MOST_OUTPUTS = 100
 _MOST_TAGS = 50
@@ -165,19 +163,12 @@ def _timeout(node: ast.expr) -> float | None:
     given = _literal(node, "timeout")
     if given is None:
         return None
-    seconds = 0.0
-    if isinstance(given, str) and len(given) <= 64 and (parts := _DURATION.fullmatch(given.strip().lower())):
-        try:
-            seconds = sum(float(one) * unit for one, unit in zip(parts.groups(), _UNITS, strict=True) if one)
-        except ValueError:  # two points in one number
-            seconds = 0.0
-    elif isinstance(given, int | float) and not isinstance(given, bool):
-        seconds = float(max(-1, min(given, _LONGEST_TIMEOUT + 1)))
-    if not 0 < seconds <= _LONGEST_TIMEOUT:
-        raise Wrong(
-            node, "timeout is a length of time of at most 30 days: seconds, or text such as 90s, 5m, 2h"
-        )
-    return seconds
+    if not isinstance(given, str | int | float):
+        raise Wrong(node, "timeout is a length of time: seconds, or text such as 90s, 5m, 2h")
+    try:
+        return parse_duration(given)
+    except ValueError as error:
+        raise Wrong(node, f"timeout: {error}") from None
 
 
 def _tags(node: ast.expr) -> list[str]:

@@ -7,10 +7,12 @@ IMPORT = "from tiltyard import task\n"
 
 
 def plugin(**modules: str | bytes) -> dict[str, bytes]:
-    """A plugin `attacks` of these modules; `a__b` is the module `b` in the package `a`."""
+    """A plugin `attacks` of these modules; `a__b` is the module `b` in the package `a`, `a__INIT` that itself."""
     files = {"plugin.toml": b'name = "attacks"\nversion = "1.0"\n'}
     for name, text in modules.items():
-        files[f"attacks/{name.replace('__', '/')}.py"] = text.encode() if isinstance(text, str) else text
+        files[f"attacks/{name.replace('__', '/').replace('INIT', '__init__')}.py"] = (
+            text.encode() if isinstance(text, str) else text
+        )
     return files
 
 

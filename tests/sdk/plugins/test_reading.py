@@ -11,7 +11,7 @@ TASK = IMPORT + "@task\ndef f() -> int: return 1\n"
 
 
 def test_a_plugin_is_read_with_its_tasks():
-    found = read(fgm=TASK, sub____init__="", sub__pgd=TASK.replace("def f", "def g"))
+    found = read(fgm=TASK, sub__INIT="", sub__pgd=TASK.replace("def f", "def g"))
     assert (found.name, found.version) == ("attacks", "1.0")
     assert [task.path for task in found.tasks] == ["attacks.fgm.f", "attacks.sub.pgd.g"]
     assert {(task.plugin, task.version) for task in found.tasks} == {("attacks", "1.0")}
@@ -22,7 +22,7 @@ def test_nothing_of_a_plugin_is_run(tmp_path):
     mark = tmp_path / "mark"
     harm = f"open({str(mark)!r}, 'w').close()\nimport sys\nsys.exit(3)\n" + TASK
     before = set(sys.modules)
-    found = read(harm=harm, __init__=f"open({str(mark)!r}, 'w')\n")
+    found = read(harm=harm, INIT=f"open({str(mark)!r}, 'w')\n")
     assert found.tasks
     assert not mark.exists()
     assert not {name for name in set(sys.modules) - before if name.startswith("attacks")}
