@@ -8,15 +8,16 @@ handed over. With `foreach` the items follow each other, each a task run of its 
 import asyncio
 import inspect
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, cast
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
-from prefect.states import get_state_exception
+from prefect.states import Completed, Failed, get_state_exception
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from tiltyard.script import tell
@@ -69,15 +70,16 @@ class Run:
         self._kept: set[str] = set()
         self.failures: list[str] = []
 
-    async def through(self) -> None:
-        """Run every step that can run. Raises `GraphFailed`."""
+    async def through(self) -> State[Any]:
+        """Run every step that can run, and return how that went."""
         await self._keep_what_is_ready()
         for planned in self._plan.steps:  # in order: each finds those before it
             self._running[planned.step.name] = asyncio.create_task(self._step(planned))
         await asyncio.gather(*self._running.values())
-        if self.failures:
-            more = f" ({len(self.failures)} failures; the others are above)" if len(self.failures) > 1 else ""
-            raise GraphFailed(f"{self.failures[0]}{more}")
+        if not self.failures:
+            return Completed()
+        more = f" ({len(self.failures)} failures; the others are above)" if len(self.failures) > 1 else ""
+        return Failed(message=f"{self.failures[0]}{more}")
 
     async def _step(self, planned: PlannedStep) -> _Ended:
         name = planned.step.name
@@ -193,4 +195,6 @@ def run_plan(name: str, run: Run, steps: int) -> None:
         persist_result=False,
         validate_parameters=False,
     )(run.through)
-    asyncio.run(graph())
+    state: State[Any] = asyncio.run(cast("Coroutine[Any, Any, State[Any]]", graph(return_state=True)))
+    if not state.is_completed():
+        raise GraphFailed(state.message or "the graph did not come to its end")

@@ -80,8 +80,9 @@ def _run(
             temporary=temporary,
             shown=shown,
         )
-    shown.tell("state", _ending(result))
-    if not as_json:
+    if as_json:
+        shown.tell("state", _ending(result))
+    else:
         why = f": {safe(result.message)}" if result.message and result.state is not JobState.succeeded else ""
         typer.echo(f"{result.state.value} after {lasted(time.monotonic() - began)}{why}", err=True)
     return result
@@ -95,9 +96,11 @@ def _ending(result: Result) -> dict[str, object]:
 def _await_prefect(url: str) -> None:
     """Say what is waited for, while the server starts."""
     before = "\r" if on_terminal(err=True) else ""
+    said: list[float] = []
 
     def say(seconds: float) -> None:
-        if before or seconds < 2:
+        said.append(seconds)
+        if before or len(said) == 1:
             words = (
                 f"{before}Waiting for Prefect's server to start; it stays for ten minutes ... {seconds:.0f} s"
             )
@@ -108,7 +111,7 @@ def _await_prefect(url: str) -> None:
     except OSError as error:
         typer.echo(f"tiltyard: {error}", err=True)
         raise typer.Exit(exits.FAILED) from error
-    if before:
+    if before and said:
         typer.echo("\r\033[K", err=True, nl=False)
 
 
