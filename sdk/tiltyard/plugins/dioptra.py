@@ -134,7 +134,9 @@ class _Reading:
             return Type(kind=_SIMPLE[name])
         if self._types.get(name) is not None:
             return self.type_of(self._types[name])
-        return Type(kind=Kind.other, name=storable(name, 200))
+        return Type(
+            words=storable(name, 200)
+        )  # a name that nothing explains: it fits whatever it is given to
 
 
 def _tables(value: object) -> Iterator[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """Gathers the tasks of a package, and refuses two of one name."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tiltyard.plugins.limits import TASKS
 from tiltyard.plugins.locate import Package
@@ -10,7 +10,7 @@ from tiltyard.plugins.problems import problem
 from tiltyard.plugins.requirements import libraries_of
 from tiltyard.plugins.signatures import Signature
 from tiltyard.plugins.syntax import Function, Module, dotted_of
-from tiltyard.wire.plugins import Task
+from tiltyard.wire.plugins import Kind, Task, TaskOutput
 from tiltyard.wire.problems import ProblemItem
 
 _ARTIFACT = "ArtifactTaskInterface"
@@ -69,7 +69,7 @@ class Tasks:
         task = signature.task(plugin=module.name.partition(".")[0], version=self._version, imports=libraries)
         declared = self._declared.get((module.path, function.name))
         if declared and declared.outputs is not None:
-            task = task.model_copy(update={"outputs": declared.outputs})
+            task = task.model_copy(update={"outputs": _named(task.outputs, declared.outputs)})
         self.problems += signature.problems
         self.found.append(task)
 
@@ -89,3 +89,12 @@ class Tasks:
     def _is_artifact(self, module: Module, parts: list[str] | None) -> bool:
         meaning = self._lookup.meaning(module, parts) if parts else None
         return isinstance(meaning, Known) and meaning.dotted.rpartition(".")[2] == _ARTIFACT
+
+
+def _named(annotated: Sequence[TaskOutput], declared: Sequence[TaskOutput]) -> list[TaskOutput]:
+    """Outputs under the names that are declared. An annotation tells more of the only one than a site's own word does."""
+    match annotated, declared:
+        case [one], [other] if one.type.kind is not Kind.any:
+            return [one.model_copy(update={"name": other.name})]
+        case _:
+            return list(declared)

@@ -207,3 +207,13 @@ def test_several_plugins_of_a_dioptra_file_are_read_one_by_one():
     found = read_plugin(files, name="other", version="1")
     assert isinstance(found, PluginSource)
     assert found.name == "other"
+
+
+def test_a_type_that_only_a_dioptra_site_knows_fits_everything_and_an_annotation_goes_before_it():
+    declared = DIOPTRA.replace(b'type = "words"', b'type = "message"').replace(
+        b', { name = "right", type = "loop" }', b""
+    )
+    for source, kind in ((b"def split(text): ...\n", "any"), (b"def split(text) -> str: ...\n", "string")):
+        found = read_plugin({"dioptra.toml": declared, "plugins/hello/tasks.py": source}, version="1")
+        assert isinstance(found, PluginSource)
+        assert [(one.name, one.type.kind) for one in found.tasks[0].outputs] == [("left", kind)]
