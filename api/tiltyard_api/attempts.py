@@ -5,7 +5,7 @@ import mimetypes
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Request
+from fastapi import APIRouter, Header, Path, Request, Response
 
 from tiltyard.wire import (
     Artifact,
@@ -19,14 +19,17 @@ from tiltyard.wire import (
     ReportAnswer,
 )
 from tiltyard_api.auth import AttemptOnly, Worker, superseded
+from tiltyard_api.download import RANGES, send
+from tiltyard_api.download import Stored as StoredBytes
 from tiltyard_api.parts import Here, Parts
 from tiltyard_api.paths import PATH
-from tiltyard_api.problems import Refused, invalid, responses
+from tiltyard_api.problems import Refused, invalid, not_found, responses
 from tiltyard_api.upload import raw_body, receive
 from tiltyard_orchestrator.storage import artifacts, tokens
 from tiltyard_orchestrator.storage.claim import Claimed, claim
 from tiltyard_orchestrator.storage.events import standing
 from tiltyard_orchestrator.storage.finish import finish
+from tiltyard_orchestrator.storage.inputs import find_input
 from tiltyard_orchestrator.storage.release import release
 from tiltyard_orchestrator.storage.report import ReportGap, report
 
@@ -124,6 +127,28 @@ async def release_attempt(job: str, epoch: Epoch, here: Here) -> None:
     if released is None:
         raise superseded(job, epoch)
     here.changed(job, state=released)
+
+
+@routes.get(
+    "/attempts/{job}/{epoch}/inputs/{parameter}",
+    operation_id="download_attempt_input",
+    response_class=Response,
+    dependencies=[AttemptOnly],
+    responses={**RANGES, **responses(404, 409)},
+)
+async def download_attempt_input(
+    job: str, epoch: Epoch, parameter: str, request: Request, here: Here
+) -> Response:
+    """The file of another job that a parameter of this attempt names."""
+    async with here.database.transaction() as session:
+        stored = await find_input(session, job=job, epoch=epoch, parameter=parameter)
+    if stored is None:
+        raise not_found("input", parameter)
+    artifact, key = stored
+    name = artifact.path.rsplit("/", 1)[-1]
+    return await send(
+        here, request, StoredBytes(key=key, size=artifact.size, sha256=artifact.sha256, name=name)
+    )
 
 
 @routes.put(

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tiltyard.wire import ExperimentDraft, Job, JobChanges, JobSubmission, PluginPin, ProblemItem
+from tiltyard.wire import Dependency, ExperimentDraft, Job, JobChanges, JobSubmission, PluginPin, ProblemItem
 from tiltyard_api.parts import Parts
 from tiltyard_api.pinning import Pinned, pinned
 from tiltyard_api.problems import invalid
 from tiltyard_orchestrator.domain.submission import Accepted, check
+from tiltyard_orchestrator.storage.inputs import await_inputs
 from tiltyard_orchestrator.storage.submit import NewJob
 
 
@@ -20,6 +21,8 @@ class Checked:
     """A submission that will be written."""
 
     accepted: Accepted
+    after: list[Dependency] = field(default_factory=list)
+    """What it waits for: what was asked, and the jobs whose files it needs."""
     pins: list[PluginPin] = field(default_factory=list)
     """Held until the transaction's end."""
     warnings: list[str] = field(default_factory=list)
@@ -46,9 +49,16 @@ async def checked(
     if archive is not None:
         pins = await pinned(session, here, asked, archive, keeping=keeping)
     problems += pins if isinstance(pins, list) else ()
+    after: list[Dependency] = []
+    if isinstance(accepted, Accepted):
+        for one in await await_inputs(session, accepted.inputs, asked.after):
+            if isinstance(one, ProblemItem):
+                problems.append(one)
+            else:
+                after.append(one)
     if problems or isinstance(accepted, list) or isinstance(pins, list):
         raise invalid(problems)
-    return Checked(accepted=accepted, pins=pins.pins, warnings=pins.warnings)
+    return Checked(accepted=accepted, after=[*asked.after, *after], pins=pins.pins, warnings=pins.warnings)
 
 
 def _experiment_problems(name: str) -> list[ProblemItem]:
@@ -79,7 +89,7 @@ def new_job(
         progress_timeout=accepted.progress_timeout,
         retry_on=tuple(dict.fromkeys(asked.retry_on)),
         priority=asked.priority,
-        after=asked.after,
+        after=found.after,
         start_at=asked.start_at,
         plugins=found.pins,
         parent=parent,

@@ -110,11 +110,15 @@ class Gateway:
         """Read the packed files of a plugin's version."""
         return self._content(f"plugins/{quote(pin.name)}/versions/{quote(pin.version)}/content")
 
+    def input(self, claim: Claim, parameter: str) -> AbstractContextManager[Iterator[bytes]]:
+        """Read the file of another job that a parameter of an attempt names."""
+        return self._content(f"{_attempt(claim)}/inputs/{quote(parameter)}", token=claim.token)
+
     @contextmanager
-    def _content(self, url: str) -> Iterator[Iterator[bytes]]:
+    def _content(self, url: str, *, token: str = "") -> Iterator[Iterator[bytes]]:
         with (
             _translated(),
-            self._http.stream("GET", url, headers=_bearer(self._token), timeout=60) as answer,
+            self._http.stream("GET", url, headers=_bearer(token or self._token), timeout=60) as answer,
         ):
             if not answer.is_success:
                 answer.read()

@@ -6,7 +6,7 @@ point that is not there) is left out, so that no mistake is told twice.
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tiltyard.wire.archives import Archive, EntryPoint
 from tiltyard.wire.jobs import JobSubmission
@@ -14,6 +14,7 @@ from tiltyard.wire.model import Json
 from tiltyard.wire.problems import ProblemItem
 from tiltyard_orchestrator.domain.command import LONGEST_COMMAND, render
 from tiltyard_orchestrator.domain.duration import parse_duration
+from tiltyard_orchestrator.domain.inputs import Input, placed, read_inputs
 from tiltyard_orchestrator.domain.parameters import Bound, bind, did_you_mean, listed, shown
 
 TIMEOUTS = ("timeout", "queue_timeout", "progress_timeout")
@@ -30,6 +31,7 @@ class Accepted:
     """The command line as the shell gets it."""
     timeout: float | None
     """Seconds; None where the submission sets no limit of its own. So are the other two."""
+    inputs: list[Input] = field(default_factory=list)
     queue_timeout: float | None = None
     progress_timeout: float | None = None
 
@@ -39,6 +41,7 @@ class _Filled:
     entry_point: EntryPoint
     values: dict[str, Json]
     command: str
+    inputs: list[Input]
 
 
 def check(
@@ -57,7 +60,13 @@ def check(
     if problems or isinstance(filled, list):
         return problems
     seconds = {name: value for name, value in timeouts.items() if not isinstance(value, ProblemItem)}
-    return Accepted(entry_point=filled.entry_point, values=filled.values, command=filled.command, **seconds)
+    return Accepted(
+        entry_point=filled.entry_point,
+        values=filled.values,
+        command=filled.command,
+        inputs=filled.inputs,
+        **seconds,
+    )
 
 
 def _fill(submission: JobSubmission, archive: Archive | None) -> _Filled | list[ProblemItem]:
@@ -80,11 +89,16 @@ def _fill(submission: JobSubmission, archive: Archive | None) -> _Filled | list[
 
 
 def _rendered(entry_point: EntryPoint, values: dict[str, Json]) -> _Filled | list[ProblemItem]:
-    command = render(entry_point.command, _arguments(entry_point, values))
+    inputs: list[Input] = []
+    for one in read_inputs(entry_point.parameters, values):
+        if isinstance(one, ProblemItem):
+            return [one]
+        inputs.append(one)
+    command = render(entry_point.command, _arguments(entry_point, placed(values, inputs)))
     if len(command.encode()) > LONGEST_COMMAND:
         detail = f"these values make a command of over {LONGEST_COMMAND} bytes: put the data into a file of the archive"
         return [ProblemItem(pointer="/parameters", code="command_too_long", detail=detail)]
-    return _Filled(entry_point=entry_point, values=values, command=command)
+    return _Filled(entry_point=entry_point, values=values, command=command, inputs=inputs)
 
 
 def _arguments(entry_point: EntryPoint, values: dict[str, Json]) -> Mapping[str, Json]:

@@ -13,9 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from tiltyard.wire.archives import EntryPoint
+from tiltyard.wire.attempts import InputFile
 from tiltyard.wire.jobs import JobState
 from tiltyard.wire.plugins import PluginPin
 from tiltyard_orchestrator.domain.lifecycle import Call, Outcome
+from tiltyard_orchestrator.storage.inputs import find_inputs
 from tiltyard_orchestrator.storage.moves import move, seconds
 from tiltyard_orchestrator.storage.tables import ArchiveRow, ExperimentRow, JobRow, QueueRow, WorkerRow
 
@@ -37,6 +39,7 @@ class Claimed:
     parameters: dict[str, Any]
     command: str
     plugins: list[PluginPin]
+    inputs: list[InputFile]
     queue: str
     timeout: float | None
     progress_timeout: float | None
@@ -130,7 +133,9 @@ def _claimable(queue: str) -> Select[JobRow]:
 async def _specification(session: AsyncSession, row: JobRow) -> Claimed:
     experiment = await session.get_one(ExperimentRow, row.experiment_id)
     archive = await session.get_one(ArchiveRow, row.archive)
-    entry_point = next(entry for entry in archive.entry_points if entry["name"] == row.entry_point)
+    entry_point = EntryPoint.model_validate(
+        next(entry for entry in archive.entry_points if entry["name"] == row.entry_point)
+    )
     return Claimed(
         job=row.id,
         epoch=row.epoch,
@@ -141,10 +146,11 @@ async def _specification(session: AsyncSession, row: JobRow) -> Claimed:
         archive=row.archive,
         archive_size=archive.size,
         project=archive.project,
-        entry_point=EntryPoint.model_validate(entry_point),
+        entry_point=entry_point,
         parameters=row.parameters,
         command=row.command,
         plugins=[PluginPin.model_validate(pin) for pin in row.plugins],
+        inputs=await find_inputs(session, entry_point, row.parameters),
         queue=row.queue,
         timeout=row.timeout,
         progress_timeout=row.progress_timeout,

@@ -2,7 +2,7 @@
 
 from tiltyard.wire.archives import Archive, EntryPoint, GraphFile, Parameter, ParameterType
 from tiltyard.wire.artifacts import Artifact
-from tiltyard.wire.attempts import Claim, ClaimRequest, Finish, FinishAnswer, Report, ReportAnswer
+from tiltyard.wire.attempts import Claim, ClaimRequest, Finish, FinishAnswer, InputFile, Report, ReportAnswer
 from tiltyard.wire.events import End, Event, EventKind, EventPage, Frame, Reported, ReportedKind
 from tiltyard.wire.experiments import Experiment, ExperimentDraft, ExperimentPatch
 from tiltyard.wire.explanations import AttemptStory, Explanation, Pending, Waits
@@ -67,6 +67,7 @@ __all__ = [
     "FinishAnswer",
     "Frame",
     "GraphFile",
+    "InputFile",
     "Job",
     "JobChanges",
     "JobState",

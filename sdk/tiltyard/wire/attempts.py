@@ -21,6 +21,20 @@ class ClaimRequest(WireModel):
     """The attempt's token, which the worker made up: an answer that was lost can be given again, and no other worker has it."""
 
 
+class InputFile(WireModel):
+    """A file that another job left, and where an attempt finds it."""
+
+    parameter: str
+    job: str
+    path: str
+    """Of the artifact."""
+    place: str
+    """Relative to the folder of the MLproject: what the command gets in the parameter's place."""
+    sha256: str | None = None
+    """None: the job left no such file, and the attempt cannot start."""
+    size: int = 0
+
+
 class Claim(WireModel):
     """The whole specification of an attempt, and its token: the one that was asked with."""
 
@@ -41,6 +55,7 @@ class Claim(WireModel):
     """The shell command, parameters quoted into it."""
     plugins: list[PluginPin] = Field(default_factory=list)
     """The versions that its code sees, by name."""
+    inputs: list[InputFile] = Field(default_factory=list)
     queue: str
     timeout: float | None = None
     """Seconds this attempt may run."""

@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 
 from tiltyard.archive import ArchiveRefused
-from tiltyard.wire import Claim, EventKind, PluginPin
+from tiltyard.wire import Claim, EventKind, InputFile, PluginPin
 from tiltyard_workers.fences.fence import Fence
 from tiltyard_workers.fences.process import FencedProcess
 from tiltyard_workers.fences.view import secret_places
@@ -25,6 +25,7 @@ from tiltyard_workers.supervisor.channel import Channel
 from tiltyard_workers.supervisor.environment import job_environment
 from tiltyard_workers.supervisor.finish import finish
 from tiltyard_workers.supervisor.gather import LeftOut, Shelf, regular_files
+from tiltyard_workers.supervisor.inputs import InputMissing, put_inputs
 from tiltyard_workers.supervisor.orders import Cancelled, HandedBack, Orders
 from tiltyard_workers.supervisor.outbox import Outbox
 from tiltyard_workers.supervisor.plugins import PluginUnusable, lay_out, named
@@ -116,10 +117,11 @@ class Attempt:
             archive = self._fetch_archive()
             folder = scratch.prepare(root, self._claim, archive)
             lay_out(self._claim.plugins, folder.plugins, self._fetch_plugin)
+            put_inputs(self._claim.inputs, folder.work, self._fetch_input)
             self._tracked = tracked = TrackedRun.begin(self._settings, self._claim, root)
         except Cancelled:
             return CANCELLED
-        except (ArchiveRefused, scratch.Damaged, PluginUnusable, Refused, OSError) as error:
+        except (ArchiveRefused, scratch.Damaged, InputMissing, PluginUnusable, Refused, OSError) as error:
             return self._not_started(error)
         try:
             if tracked.run_id is not None:
@@ -138,6 +140,10 @@ class Attempt:
 
     def _fetch_plugin(self, pin: PluginPin) -> Path:
         return self._fetch(pin.sha256, lambda: self._gateway.plugin(pin), f"the plugin {named(pin)}")
+
+    def _fetch_input(self, one: InputFile, digest: str) -> Path:
+        what = f"the input {one.parameter!r}"
+        return self._fetch(digest, lambda: self._gateway.input(self._claim, one.parameter), what)
 
     def _fetch(self, digest: str, read: scratch.Read, what: str) -> Path:
         kept = self._settings.archives or self._settings.scratch / "archives"
