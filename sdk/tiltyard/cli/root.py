@@ -40,6 +40,7 @@ INSTALLED = {
     "up": "Start a whole testbed on this machine.",
     "demo": "Run the bundled attack on a testbed of its own.",
     "run": "Run an entry point on this machine, without a testbed.",
+    "import-dioptra": "Make plugins and entry points of what a dioptra.toml describes.",
     "doctor": "Tell what this machine offers to a worker, and what is missing.",
     "gateway": "Run a gateway of a production site.",
     "db": "Bring a production site's database up to date.",
