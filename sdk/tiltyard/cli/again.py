@@ -10,6 +10,7 @@ from tiltyard.cli.options import (
     AsJson,
     JobId,
     JobIds,
+    Plugins,
     Priority,
     ProgressTimeout,
     QueueTimeout,
@@ -49,6 +50,10 @@ def clone(
     priority: Priority = None,
     after: After = None,
     start_at: StartAt = None,
+    plugin: Plugins = None,
+    same_plugins: Annotated[
+        bool, typer.Option("--same-plugins", help="Take the very versions that the parent had.")
+    ] = False,
     description: Annotated[str | None, typer.Option(help="What this job is for.")] = None,
     tag: Annotated[list[str] | None, typer.Option(help="Its tags, in place of the parent's; repeat.")] = None,
     as_json: AsJson = False,
@@ -58,7 +63,8 @@ def clone(
         "parameters": pairs(parameter, "--set"), "entry_point": entry, "queue": queue, "experiment": experiment,
         "timeout": timeout, "queue_timeout": queue_timeout, "progress_timeout": progress_timeout,
         "max_attempts": max_attempts, "retry_on": retry_on, "priority": priority, "after": dependencies(after),
-        "start_at": moment(start_at), "description": description, "tags": tag,
+        "start_at": moment(start_at), "plugins": plugin, "same_plugins": same_plugins or None,
+        "description": description, "tags": tag,
     }  # fmt: skip
     changes: Changes = {name: value for name, value in given.items() if value is not None}  # type: ignore[assignment]
     with connected(as_json=as_json) as client:

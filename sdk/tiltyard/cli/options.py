@@ -41,6 +41,10 @@ After = Annotated[
 StartAt = Annotated[
     str | None, typer.Option(metavar="TIME", help="Not before: 2026-01-31T18:00, or +30m, +2h, +1d from now.")
 ]
+Plugins = Annotated[
+    list[str] | None,
+    typer.Option("--plugin", metavar="NAME[==VERSION]", help="A plugin that its code uses; repeat."),
+]
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 

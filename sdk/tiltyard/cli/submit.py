@@ -12,6 +12,7 @@ from tiltyard.cli.follow import exit_code, how_it_ended, print_log, walking_away
 from tiltyard.cli.options import (
     After,
     AsJson,
+    Plugins,
     Priority,
     ProgressTimeout,
     QueueTimeout,
@@ -32,7 +33,10 @@ _SUFFIXES = re.compile(r"\.(tar|tgz|tbz2?|txz|zip|tar\.(gz|bz2|xz))$", re.IGNORE
 
 def submit(
     path: Annotated[
-        Path, typer.Argument(exists=True, help="A folder with an MLproject, or an archive of one.")
+        Path,
+        typer.Argument(
+            exists=True, help="A folder with an MLproject, an archive of one, or a graph's YAML file."
+        ),
     ],
     entry: Annotated[str, typer.Option("-e", "--entry", help="The entry point.")] = "main",
     parameter: Annotated[
@@ -58,6 +62,7 @@ def submit(
     priority: Priority = None,
     after: After = None,
     start_at: StartAt = None,
+    plugin: Plugins = None,
     description: Annotated[str, typer.Option(help="What this job is for.")] = "",
     tag: Annotated[list[str] | None, typer.Option(help="A tag; repeat.")] = None,
     wait: Annotated[
@@ -84,6 +89,7 @@ def submit(
             "max_attempts": max_attempts,
             "after": dependencies(after) or [],
             "start_at": moment(start_at),
+            "plugins": plugin or [],
             "description": description,
             "tags": tag or [],
         }
@@ -134,6 +140,8 @@ def _show_validation(found: Validation, *, as_json: bool) -> None:
 
 
 def _warn(job: Job) -> None:
+    for warning in job.warnings:
+        typer.echo(f"tiltyard: {safe(warning)}", err=True)
     if job.pending_reason:
         typer.echo(f"tiltyard: {safe(job.pending_reason)}", err=True)
 

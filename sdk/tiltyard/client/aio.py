@@ -15,6 +15,7 @@ from tiltyard.client import download as downloading
 from tiltyard.client import stream, stream_many, upload
 from tiltyard.client.connection import Connection, segment
 from tiltyard.client.pages import read_pages
+from tiltyard.client.plugins import PluginCalls
 from tiltyard.client.submission import Changes, Choices, Chosen, Wanted, as_body, as_filter, plain
 from tiltyard.profile import load_profile
 from tiltyard.wire.archives import Archive
@@ -31,7 +32,7 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 _JOB_ID = re.compile("[0-9a-f]{20}")
 
 
-class AsyncClient:
+class AsyncClient(PluginCalls):
     """A testbed: the one that `url` and `token` name, or the environment, or the profile.
 
     A job is named by its id, or by the beginning of one when no other job's id begins so.

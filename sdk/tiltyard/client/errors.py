@@ -60,5 +60,12 @@ def refusal(problem: Problem) -> Refused:
 def describe(problem: Problem) -> list[str]:
     """A problem in lines for a person: each thing that is wrong with the place where it is."""
     if problem.errors:
-        return [f"{item.pointer}: {item.detail}" if item.pointer else item.detail for item in problem.errors]
+        return [f"{_place(item)}: {item.detail}" if item.pointer else item.detail for item in problem.errors]
     return [problem.detail or problem.title]
+
+
+def _place(item: ProblemItem) -> str:
+    """Where it is: in a text file with its line and column, as editors take them."""
+    if item.line is None:
+        return item.pointer
+    return f"{item.pointer} (line {item.line}, column {item.column or 1})"

@@ -34,6 +34,8 @@ class Choices(TypedDict, total=False):
     """Jobs that must have succeeded first; a `Dependency` names another condition."""
     start_at: datetime | None
     """Not before this moment."""
+    plugins: Sequence[str]
+    """Plugins beside those that the entry point names, each as `name` or `name==version`."""
     description: str
     tags: Sequence[str]
 
@@ -49,6 +51,8 @@ class Changes(Choices, total=False):
     """What a cloned job has differently from its parent; parameters are laid over the parent's."""
 
     experiment: str
+    same_plugins: bool
+    """Take the very versions of plugins that the parent had."""
 
 
 class Chosen(TypedDict, total=False):

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self, Unpack
 
 from tiltyard.client.aio import AsyncClient
+from tiltyard.client.plugins import DrivenPluginCalls
 from tiltyard.client.portal import Portal
 from tiltyard.client.submission import Changes, Chosen, Wanted
 from tiltyard.client.upload import Progress
@@ -22,7 +23,7 @@ from tiltyard.wire.queues import Queue
 from tiltyard.wire.workers import Worker, WorkerOrder
 
 
-class Client:
+class Client(DrivenPluginCalls):
     """A testbed: the one that `url` and `token` name, or the environment, or the profile.
 
     A job is named by its id, or by the beginning of one when no other job's id begins so. For arguments and errors see

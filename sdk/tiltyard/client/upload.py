@@ -1,7 +1,12 @@
-"""Bringing an entry point's files to the gateway: packed if they are a folder, and not sent where they are known already."""
+"""Bringing an entry point's files to the gateway: packed if they are a folder, and not sent where they are known already.
+
+A lone YAML file is a graph entry point: it is packed with an MLproject that says so.
+"""
 
 import asyncio
 import hashlib
+import json
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -21,7 +26,7 @@ _LONGEST_ANSWER = 600.0
 
 
 async def upload(connection: Connection, path: Path, progress: Progress | None = None) -> Archive:
-    """The stored archive of a folder or of an archive file.
+    """The stored archive of a folder, of an archive file, or of a graph's file alone.
 
     Raises:
         ArchiveRefused: the folder holds what an archive may not.
@@ -45,13 +50,26 @@ async def find_archive(connection: Connection, digest: str) -> Archive | None:
 
 @asynccontextmanager
 async def _packed(path: Path) -> AsyncIterator[Path]:
-    if not await asyncio.to_thread(path.is_dir):
+    graph = path.suffix.lower() in {".yaml", ".yml"}
+    if not (graph or await asyncio.to_thread(path.is_dir)):
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="tiltyard-") as folder:
         packed = Path(folder) / "archive.tar.gz"
-        await asyncio.to_thread(pack_directory, path, packed)
+        root = await asyncio.to_thread(_project_of, path, Path(folder)) if graph else path
+        await asyncio.to_thread(pack_directory, root, packed)
         yield packed
+
+
+def _project_of(graph: Path, folder: Path) -> Path:
+    """A folder with a graph's file, and an MLproject whose entry point it is."""
+    root = folder / "project"
+    root.mkdir()
+    shutil.copyfile(graph, root / graph.name)
+    name, file = json.dumps(graph.stem), json.dumps(graph.name)
+    document = f"name: {name}\nentry_points:\n  main:\n    graph: {file}\n"
+    (root / "MLproject").write_text(document, encoding="utf-8")
+    return root
 
 
 def _digest(path: Path) -> str:
