@@ -84,3 +84,21 @@ def test_a_worker_drains_and_rejoins(testbed: Testbed, probe: Path) -> None:
     assert f"tiltyard worker rejoin {worker}" in testbed.run("why", queued).stdout
     testbed.run("worker", "rejoin", worker)
     testbed.run("wait", queued)
+
+
+def test_a_job_gets_the_file_that_another_one_leaves(testbed: Testbed, tmp_path: Path) -> None:
+    (tmp_path / "MLproject").write_text(
+        "entry_points:\n"
+        "  train:\n"
+        "    command: mkdir -p outputs && printf weights > outputs/model.bin\n"
+        "  attack:\n"
+        "    parameters:\n"
+        "      model: path\n"
+        "    command: cat {model} && echo ' from' {model}\n"
+    )
+    model = submitted(testbed, str(tmp_path), "-x", "life", "-e", "train")
+    attack = submitted(
+        testbed, str(tmp_path), "-x", "life", "-e", "attack", "-P", f"model=artifact:{model}/model.bin"
+    )
+    testbed.run("wait", attack)
+    assert testbed.run("logs", attack).stdout == "weights from .tiltyard/inputs/model/model.bin\n"
