@@ -8,6 +8,7 @@ A step is told as started, finished, retried, failed or skipped, with the second
 import functools
 import importlib
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -59,6 +60,7 @@ def _after_init(kind: Any, then: Callable[[Any], None]) -> None:
 
 
 def _hook_flow(flow: Any) -> None:
+    _add_hook(flow, "on_running_hooks", tiltyard_flow_runs)
     for name in ("on_failure_hooks", "on_crashed_hooks", "on_cancellation_hooks"):
         _add_hook(flow, name, tiltyard_flow_failed)
 
@@ -111,7 +113,33 @@ class _Clocks:
         return {"message": why} if why else {}
 
 
+class _Family:
+    """Which flow runs in which."""
+
+    def __init__(self) -> None:
+        self._parents: dict[str, str] = {}
+
+    def seen(self, run: Any) -> bool:
+        """Note a flow that runs; tells whether it ran before."""
+        before = str(run.id) in self._parents
+        if not before:
+            # A flow that begins is still in its parent's context.
+            context = sys.modules["prefect.context"].FlowRunContext.get()
+            parent = getattr(context, "flow_run", None)
+            self._parents[str(run.id)] = str(parent.id) if parent else ""
+        return before
+
+    def of(self, run: Any) -> list[str]:
+        """A flow's run and those that it runs in, the innermost first."""
+        found, current = [], str(run or "")
+        while current and current not in found:
+            found.append(current)
+            current = self._parents.get(current, "")
+        return found
+
+
 _clocks = _Clocks()
+_family = _Family()
 
 
 def tiltyard_retry(_task: Any, run: Any, state: Any) -> bool:
@@ -140,9 +168,16 @@ def tiltyard_step_failed(task: Any, run: Any, state: Any) -> None:
     _tell_step(task, run, "failed", **_clocks.stop(run), message=_error(state))
 
 
-def tiltyard_flow_failed(flow: Any, _run: Any, state: Any) -> None:
+def tiltyard_flow_runs(flow: Any, run: Any, _state: Any) -> None:
+    """Tell that a flow runs once more: what failed in it before is tried again."""
+    if _family.seen(run):
+        tell("flow", {"name": str(flow.name), "status": "retried", "flows": [str(run.id)]}, surely=True)
+
+
+def tiltyard_flow_failed(flow: Any, run: Any, state: Any) -> None:
     """Tell that a flow did not come to its end."""
-    tell("flow", {"name": str(flow.name), "status": "failed", "message": _error(state)}, surely=True)
+    told = {"name": str(flow.name), "status": "failed", "message": _error(state), "flows": _family.of(run.id)}
+    tell("flow", told, surely=True)
 
 
 def _telling_what_has_no_hook(call: Any) -> Any:
@@ -163,6 +198,8 @@ def _telling_what_has_no_hook(call: Any) -> Any:
 def _tell_step(task: Any, run: Any, status: str, **more: Any) -> None:
     named = run.name if task.task_run_name is not None else task.name
     told = {"name": str(named or task.name), "status": status, **more}
+    if status == "failed":
+        told["flows"] = _family.of(run.flow_run_id)
     tell("step", told, surely=status == "failed")
 
 

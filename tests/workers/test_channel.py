@@ -196,6 +196,8 @@ def test_steps_and_flows_are_told_in_the_words_that_there_are(say: Say, heard: H
         line("step", name="train", status="failed", seconds="long", message="x" * 5_000),
         line("step", status="failed"),
         line("flow", name="main", status="failed", message="ValueError: \0"),
+        line("flow", name="main", status="retried", flows=["1", 2]),
+        line("flow", name="main", status="failed", flows="1"),
         line("flow", name="main", status="started"),
     )
     assert heard.of("step") == [
@@ -203,4 +205,8 @@ def test_steps_and_flows_are_told_in_the_words_that_there_are(say: Say, heard: H
         {"name": "train", "status": "finished", "seconds": 1.5},
         {"name": "train", "status": "failed", "message": "x" * LONGEST_MESSAGE},
     ]
-    assert heard.of("flow") == [{"name": "main", "status": "failed", "message": "ValueError: \\x00"}]
+    assert heard.of("flow") == [
+        {"name": "main", "status": "failed", "message": "ValueError: \\x00"},
+        {"name": "main", "status": "retried", "flows": ["1", "2"]},
+        {"name": "main", "status": "failed"},
+    ]

@@ -117,6 +117,37 @@ def test_an_exception_that_is_caught_around_a_sub_flow_fails_the_job(
     assert how(job) == ("failed", reason, message)
 
 
+AGAIN = """\
+import asyncio
+from prefect import flow, task
+
+tried = []
+
+@task
+def load():
+    tried.append(1)
+    if len(tried) == 1:
+        raise ConnectionError("not yet")
+
+@flow
+def below():
+    load()
+
+@flow(retries=1)
+async def main():
+    below()
+
+asyncio.run(main())
+"""
+
+
+def test_what_failed_in_a_flow_that_was_retried_and_came_to_its_end_fails_no_job(run_flow: RunFlow) -> None:
+    job = run_flow(AGAIN)
+    assert job.state == "succeeded", job.log()
+    assert told(job) == [("load", "started"), ("load", "failed"), ("load", "started"), ("load", "finished")]
+    assert "flows" not in job.told("step")[1]
+
+
 SHAPES = {
     "plugin.toml": "name = 'shapes'\n",
     "shapes/__init__.py": "",

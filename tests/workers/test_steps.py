@@ -47,3 +47,16 @@ def test_an_exit_code_stays_what_it_is_and_the_step_is_named() -> None:
 @pytest.mark.parametrize("result", [CANCELLED, timed_out(1), judge(Ended(signal=9), out_of_memory=True)])
 def test_what_ended_a_job_from_outside_is_not_a_step_s_fault(result: Result) -> None:
     assert told(("step", "a", "it was broken off")).judge(result) is result
+
+
+def test_what_failed_in_a_flow_that_is_run_again_is_forgotten_and_nothing_else_is() -> None:
+    steps = Steps()
+    failed = {"status": "failed", "message": "no data"}
+    steps.told("step", {"name": "a", "flows": ["below", "main"], **failed})
+    steps.told("flow", {"name": "below", "flows": ["below", "main"], **failed})
+    steps.told("flow", {"name": "main", "status": "retried", "flows": ["main"]})
+    assert steps.judge(SUCCEEDED) is SUCCEEDED
+    steps.told("step", {"name": "b", "flows": ["another"], **failed})
+    steps.told("step", {"name": "c", **failed})
+    steps.told("flow", {"name": "another", "status": "retried", "flows": ["another"]})
+    assert steps.judge(SUCCEEDED).message == "The step 'c' failed: no data."

@@ -206,8 +206,10 @@ class Attempt:
     ) -> None:
         match kind:
             case "step":
-                self._outbox.add(EventKind.step, **data)
                 steps.told(kind, data)
+                self._outbox.add(
+                    EventKind.step, **{name: value for name, value in data.items() if name != "flows"}
+                )
             case "flow":
                 steps.told(kind, data)
             case "artifact":

@@ -20,7 +20,9 @@ PLACE_SECONDS = 2.0
 """How long a connection above the limit waits for another one to end."""
 LONGEST_NAME = 250
 LONGEST_MESSAGE = 2_000
-STATUSES = {"step": {"started", "finished", "retried", "failed", "skipped"}, "flow": {"failed"}}
+STATUSES = {"step": {"started", "finished", "retried", "failed", "skipped"}, "flow": {"retried", "failed"}}
+MOST_FLOWS = 32
+"""One in the other."""
 
 Tell = Callable[[str, dict[str, Any]], None]
 
@@ -176,7 +178,8 @@ def _checked(line: bytes) -> tuple[str, dict[str, Any]]:
             return "artifact", {"path": path}
         case {"kind": "step" | "flow" as kind, "data": {"name": str(name), "status": str(status), **more}}:
             if status in STATUSES[kind]:
-                return str(kind), {"name": _text(name), "status": status, **_seconds(more), **_message(more)}
+                told = {"name": _text(name), "status": status, **_seconds(more), **_message(more)}
+                return str(kind), told | _flows(more)
     return "", {}
 
 
@@ -195,6 +198,15 @@ def _seconds(said: dict[Any, Any]) -> dict[str, Any]:
 def _message(said: dict[Any, Any]) -> dict[str, Any]:
     message = said.get("message")
     return {"message": _text(str(message), LONGEST_MESSAGE)} if message else {}
+
+
+def _flows(said: dict[Any, Any]) -> dict[str, Any]:
+    flows = said.get("flows")
+    return (
+        {"flows": [_text(str(run)) for run in flows[:MOST_FLOWS]]}
+        if flows and isinstance(flows, list)
+        else {}
+    )
 
 
 def _is_int64(value: object) -> bool:
