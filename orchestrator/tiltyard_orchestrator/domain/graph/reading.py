@@ -141,7 +141,8 @@ class _Reader:
         declared = Declared(self._mapping(top, "parameters"), types)
         parameters, problems = declared.read()
         for problem in problems:
-            self.tell(problem.code, place_of(problem), problem.detail)
+            code = problem.code.replace("mlproject", "graph")
+            self.tell(code, place_of(problem), problem.detail)
         return parameters, declared.structured
 
     def _inputs(self, top: Mapping[str, Any], types: Mapping[str, Any]) -> dict[str, ArtifactInput]:
@@ -204,8 +205,8 @@ def _inputs_of(body: Mapping[str, Any], types: Mapping[str, Any]) -> list[TaskIn
     found = []
     for one in body["inputs"]:
         match one:
-            case {"name": str(name)}:
-                kind = type_named(one.get("type", "any"), types)
+            case {"name": str(name), "type": written}:
+                kind = type_named(written, types)
                 found.append(TaskInput(name=name, type=kind, required=one.get("required") is not False))
             case dict() if len(one) == 1:
                 [(name, kind)] = one.items()

@@ -1,0 +1,194 @@
+import pytest
+
+from tests.domain.graph.tasks import CATALOGUE
+from tiltyard.wire.archives import Parameter, ParameterType
+from tiltyard.wire.problems import ProblemItem
+from tiltyard_orchestrator.domain.graph import Graph, check_graph, plan, read_graph
+
+
+def problems_of(text: str, parameters: list[Parameter] | None = None) -> list[ProblemItem]:
+    graph = read_graph(text)
+    assert isinstance(graph, Graph), graph
+    return check_graph(graph, CATALOGUE, parameters)
+
+
+def codes(text: str) -> list[str]:
+    return [one.code for one in problems_of(text)]
+
+
+GOOD = """
+plugins: [mine]
+parameters: {eps: 0.1, name: {type: string, default: digits}, epsilons: [0.1, 0.2]}
+graph:
+  data: {load: {name: $name}}
+  model: {train: [$data.x, $data.y]}
+  attack: {fgm: {model: $model, x: $data.x, eps: $item}, foreach: $epsilons}
+  one: {task: fgm, args: [$model], kwargs: {x: [[0, 1], [1, 0]], norm: l2}}
+  score: {accuracy: {model: $model, x: $one, y: $data.y}, when: $eps > 0}
+  all: {gather: {values: {deep: [[$attack, {more: $score}]], text: $$5}}}
+  last: {own: , dependencies: [all]}
+artifact_outputs:
+  attack: {contents: $attack, task: waveform}
+  score: $score
+"""
+
+
+def test_a_graph_that_fits_has_no_problem_and_a_plan() -> None:
+    assert problems_of(GOOD) == []
+    graph = read_graph(GOOD)
+    assert isinstance(graph, Graph)
+    planned = plan(graph, CATALOGUE)
+    assert [one.step.name for one in planned.steps] == list(graph.steps)
+    assert {one.step.name: set(one.after) for one in planned.steps}["all"] == {"attack", "score"}
+    assert [(one.output.name, set(one.after)) for one in planned.artifacts] == [
+        ("attack", {"attack"}),
+        ("score", {"score"}),
+    ]
+
+
+EVERYTHING = """\
+plugins: [mine]
+parameters:
+  eps: {type: float, default: 0.1}
+  name: string
+graph:
+  a: {laod: {name: $name}}
+  b: {twin: }
+  data: {load: {name: $nam, sed: 5}}
+  model: {train: [$data.x, $data.z, 5]}
+  c: {fgm: [$model]}
+  d: {task: fgm, args: [$model, $data], kwargs: {model: $eps, eps: $name, norm: l3}}
+  e: {accuracy: {model: $f, x: text, y: [1, 2]}, retries: 3}
+  f: {say: $e, foreach: $eps}
+  g: {say: $f.text, dependencies: [nobody], when: $eps >= high}
+  h: {say: $item, when: $i}
+  i: {say: $h}
+artifact_outputs:
+  out: {contents: $q, task: arrray}
+"""
+
+
+def test_every_kind_of_mistake_is_told_at_once_with_its_place_and_what_would_fit() -> None:
+    found = problems_of(EVERYTHING)
+    assert [(one.line, one.code) for one in found] == [
+        (6, "unknown_task"),
+        (7, "ambiguous_task"),
+        (8, "unknown_reference"),
+        (8, "surplus_argument"),
+        (9, "unknown_output"),
+        (9, "surplus_argument"),
+        (10, "missing_argument"),
+        (11, "output_needed"),
+        (11, "doubled_argument"),
+        (11, "mistyped_argument"),
+        (11, "mistyped_argument"),
+        (12, "cycle"),
+        (12, "no_output"),
+        (12, "mistyped_argument"),
+        (13, "mistyped_argument"),
+        (13, "bad_foreach"),
+        (14, "unknown_output"),
+        (14, "unknown_step"),
+        (14, "bad_when"),
+        (15, "cycle"),
+        (15, "unknown_reference"),
+        (15, "no_output"),
+        (16, "no_output"),
+        (18, "unknown_reference"),
+        (18, "unknown_artifact_type"),
+    ]
+    said = {one.pointer: one.detail for one in found}
+    assert said["/graph/a/laod"] == "there is no task 'laod' (did you mean 'load'?)"
+    assert "mine.a.twin or mine.b.twin" in said["/graph/b/twin"]
+    assert said["/graph/c/fgm"] == (
+        "'fgm' needs 'x': an array (float32 (n, d), 0 to 1) (such as $data.x, $data.y, $d)"
+    )
+    assert said["/graph/d/args/1"] == "$data has 2 outputs: write one of $data.x, $data.y"
+    assert "e → f → e" in said["/graph/e"]
+    assert all(one.line and one.column for one in found)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wrong"),
+    [
+        ("{name: digits, seed: 5}", None),
+        ("{name: digits, seed: 5.0}", None),
+        ("{name: digits, seed: 5.5}", "mistyped_argument"),
+        ("{name: digits, seed: true}", "mistyped_argument"),
+        ("{name: digits, seed: '5'}", "mistyped_argument"),
+        ("{name: 5}", "mistyped_argument"),
+        ("{name: [digits]}", "mistyped_argument"),
+        ("{name: $number}", "mistyped_argument"),
+        ("{name: $word, seed: $whole}", None),
+        ("{name: $word, seed: $number}", "mistyped_argument"),
+        ("{name: $place}", None),
+        ("{name: $one_of}", None),
+        ("{name: $anything}", None),
+        ("{name: digits, seed: null}", None),
+    ],
+)
+def test_refused_is_only_what_can_never_fit(arguments: str, wrong: str | None) -> None:
+    text = f"""
+    parameters:
+      number: 0.5
+      whole: 3
+      word: {{type: string}}
+      place: {{type: path}}
+      one_of: {{type: choice, choices: [digits, wine]}}
+      anything: {{type: any}}
+    graph: {{s: {{load: {arguments}}}}}
+    """
+    assert codes(text) == ([] if wrong is None else [wrong])
+
+
+@pytest.mark.parametrize(
+    ("when", "wrong"),
+    [
+        ("$number > 0", False),
+        ("$number == high", True),
+        ("$word == high", False),
+        ("$word > 5", True),
+        ("not $word", False),
+        ("$number == null", False),
+        ("$data.x > 5", False),
+        ("$model > 5", True),
+    ],
+)
+def test_a_condition_that_never_holds_is_told(when: str, wrong: bool) -> None:
+    text = f"""
+    parameters: {{number: 0.5, word: {{type: string}}}}
+    graph:
+      data: {{load: [digits]}}
+      model: {{train: [$data.x, $data.y]}}
+      s: {{say: hello, when: {when!r}}}
+    """
+    assert codes(text) == (["bad_when"] if wrong else [])
+
+
+def test_a_parameter_of_the_entry_point_is_as_good_as_one_of_the_graph() -> None:
+    text = "graph: {s: {say: $words}}"
+    assert codes(text) == ["unknown_reference"]
+    assert problems_of(text, [Parameter(name="words", type=ParameterType.string)]) == []
+
+
+def test_a_task_of_another_plugin_is_pointed_to() -> None:
+    [problem] = problems_of("graph: {s: {own: }}")
+    assert "add 'mine' to its `plugins`, or write mine.all.own" in problem.detail
+
+
+def test_an_artifact_input_gives_what_it_says() -> None:
+    text = "artifact_inputs: {held: {data: array}}\ngraph: {s: {train: [$held, $held.data]}, t: {say: $held}}"
+    assert codes(text) == ["mistyped_argument"]
+
+
+def test_a_step_that_refers_to_itself_is_a_circle() -> None:
+    [problem] = [one for one in problems_of("graph: {s: {gather: $s}}") if one.code == "cycle"]
+    assert "s → s" in problem.detail
+
+
+def test_the_graphs_own_description_of_a_task_names_its_results() -> None:
+    text = """
+    tasks: {pull: {plugin: tiltyard_plugins.all.read, inputs: [{name: string}], outputs: [{a: number}, {b: string}]}}
+    graph: {s: {pull: [x]}, t: {say: $s.b}, u: {say: $s.a}, v: {say: $s.data}}
+    """
+    assert codes(text) == ["mistyped_argument", "unknown_output"]
