@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import structlog
 
@@ -30,6 +31,7 @@ AGAIN_SECONDS = 2.0
 """After another process was found to be the server, and yet nobody answers."""
 HEAD_SECONDS = 10.0
 CHUNK = 64 << 10
+LARGEST_LOG = 1 << 20
 FOLDER = ".prefect"
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -153,7 +155,7 @@ class Door:
     def _spawn(self) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-m", "tiltyard_workers.prefect.server", str(self._place.folder)]
         try:
-            with self._place.log.open("ab") as out:
+            with self._place.log.open("wb" if _size(self._place.log) > LARGEST_LOG else "ab") as out:
                 return subprocess.Popen(
                     command,
                     env=environment(self._place),
@@ -177,6 +179,10 @@ class Door:
         except OSError as error:
             return str(error)
         return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, last: bool) -> None:

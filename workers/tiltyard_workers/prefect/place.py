@@ -3,7 +3,7 @@
 FOLDER/workers     held in common by every worker that lives: when nobody holds it, the server ends
 FOLDER/server      held by the server alone
 FOLDER/home        its database and all that is its own; it goes with the server
-FOLDER/server.log  what it printed since it was started last
+FOLDER/server.log  what it printed
 FOLDER/sock        where it listens, seen by no job; below the folder for temporary files where this path is too long
 """
 
