@@ -1,0 +1,5 @@
+"""Defences: what is done to the inputs, to the training, or to the model, so that attacks find less.
+
+A defence that the library would quietly leave out, or undo, is refused. A gain against an attacker who does not know of the
+defence is no robustness: attack the defended estimator itself, which ART's gradients see through (BPDA).
+"""
