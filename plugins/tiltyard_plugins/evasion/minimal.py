@@ -111,8 +111,8 @@ def carlini_wagner_l2(
     """Attack with Carlini and Wagner's method in L2: weigh winning against the squared distance, and search the weight.
 
     White box, needs the gradients of all scores. ART's own settings (10 iterations, rate 0.01) change most inputs not at all
-    and say nothing; the ones here win. Source: N. Carlini, D. Wagner, "Towards Evaluating the Robustness of Neural Networks", S&P
-    2017, arXiv:1608.04644. NIST AI 100-2: evasion (NISTAML.022). MITRE ATLAS: AML.T0043.000.
+    and say nothing; the ones here win. Source: N. Carlini, D. Wagner, "Towards Evaluating the Robustness of Neural Networks",
+    S&P 2017, arXiv:1608.04644. NIST AI 100-2: evasion (NISTAML.022). MITRE ATLAS: AML.T0043.000.
     """
     return craft(
         lambda: CarliniL2Method(

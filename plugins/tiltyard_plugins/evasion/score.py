@@ -64,6 +64,7 @@ def zoo(
     iterations: Iterations = 200,
     rate: Annotated[float, "learning rate of the search"] = 0.1,
     searches: Annotated[int, "steps of the search for the weight of winning against nearness"] = 5,
+    weight: Annotated[float, "that weight at the start"] = 1.0,
     difference: Annotated[
         float, "how far a value is moved to guess its gradient; trees need 0.1 or more"
     ] = 0.2,
@@ -85,7 +86,7 @@ def zoo(
             learning_rate=rate,
             max_iter=iterations,
             binary_search_steps=searches,
-            initial_const=1e-3,
+            initial_const=weight,
             abort_early=False,
             use_resize=False,
             use_importance=False,
