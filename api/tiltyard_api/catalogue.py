@@ -68,6 +68,10 @@ class Catalogue:
             self._images_until = time.monotonic() + STANDINGS_SECONDS
         return self._images
 
+    def forget_images(self) -> None:
+        """Ask for what workers can import the next time: one has just said it."""
+        self._images_until = float("-inf")
+
     async def tasks(self, session: AsyncSession, pins: Iterable[PluginPin]) -> dict[PluginPin, list[Task]]:
         """The tasks of versions."""
         wanted = list(pins)

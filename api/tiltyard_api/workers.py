@@ -36,10 +36,15 @@ async def put_worker(
         raise invalid([ProblemItem(pointer="/state", code="not_yours", detail=detail)], "invalid_request")
     async with here.database.transaction() as session:
         known = await queues.queue_names(session)
+        recorded = None
         if heartbeat.queue in known:
-            return await workers.record_heartbeat(
+            recorded = await workers.record_heartbeat(
                 session, worker, heartbeat, lost_after=here.settings.worker_lost_after
             )
+    if heartbeat.modules is not None or heartbeat.packages is not None:
+        here.catalogue.forget_images()
+    if recorded is not None:
+        return recorded
     detail = f"there is no queue {heartbeat.queue!r}; there are {', '.join(known)}"
     item = ProblemItem(pointer="/queue", code="unknown_queue", detail=detail)
     raise Refused(404, "unknown_queue", detail, [item])

@@ -45,7 +45,9 @@ async def test_a_job_waits_for_the_job_whose_file_it_needs_and_gets_it(gateway: 
     assert attack.state == "waiting"
     assert [one.job for one in attack.after] == [training.job]
     await gateway.finish(training)
-    await gateway.user.get(f"/jobs/{attack.id}/events", params={"after": attack.seq, "wait": 20})  # it is queued
+    await gateway.user.get(
+        f"/jobs/{attack.id}/events", params={"after": attack.seq, "wait": 20}
+    )  # it is queued
 
     claim = await gateway.claim(attack.id)
     [given] = claim.inputs

@@ -71,7 +71,7 @@ async def _delete(session: AsyncSession, plugin: str, version: str | None) -> De
         .order_by(col(PluginVersionRow.version))
         .with_for_update()
     )
-    digests = dict(found.tuples().all())
+    digests = {version: sha256 for version, sha256 in found}  # noqa: C416 - rows are no pairs to mypy
     if jobs := await _needing(session, plugin, list(digests)):
         return InUse(jobs=jobs)
     await session.execute(delete(PluginVersionRow).where(meant).execution_options(synchronize_session=False))
