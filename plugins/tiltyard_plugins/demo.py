@@ -24,7 +24,7 @@ from rich.table import Table
 from tiltyard import AsyncClient
 from tiltyard.wire import End, EventKind, Frame, JobState
 from tiltyard_plugins.examples import DIGITS_FGM
-from tiltyard_plugins.robustness_curve import draw_curve
+from tiltyard_plugins.pictures.lines import robustness_curve
 
 EPS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
 EXPERIMENT = "digits-fgm"
@@ -188,8 +188,9 @@ def _table(rows: Iterable[Row]) -> Table:
 
 def _conclude(rows: list[Row], output: Path, console: Console, kept: Path | None) -> None:
     console.print(_table(rows))
-    points = [(row.eps, row.clean or 0.0, row.robust or 0.0) for row in rows]
-    draw_curve(points, output)
+    points = [{"eps": row.eps, "clean_accuracy": row.clean, "robust_accuracy": row.robust} for row in rows]
+    title = "Logistic regression on digits: robust accuracy under attack"
+    robustness_curve(points, title=title, attack="fast gradient method").savefig(output, dpi=130)
     console.print(f"The robustness curve is in {output}.")
     if kept is not None:
         console.print(f"Its data is kept: tiltyard up --data {kept / 'testbed'}")

@@ -61,9 +61,9 @@ def zoo(
     labels: Labels,
     *,
     confidence: Annotated[float, "how far the wrong label's score must lie above the others"] = 0.0,
-    iterations: Iterations = 200,
-    rate: Annotated[float, "learning rate of the search"] = 0.1,
-    searches: Annotated[int, "steps of the search for the weight of winning against nearness"] = 5,
+    iterations: Iterations = 60,
+    rate: Annotated[float, "learning rate of the search"] = 0.3,
+    searches: Annotated[int, "steps of the search for the weight of winning against nearness"] = 3,
     weight: Annotated[float, "that weight at the start"] = 1.0,
     difference: Annotated[
         float, "how far a value is moved to guess its gradient; trees need 0.1 or more"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import matplotlib as mpl
 import numpy as np
 
 from tiltyard import task
@@ -25,8 +26,10 @@ def save_picture(
     stem.parent.mkdir(parents=True, exist_ok=True)
     written = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
     figure.savefig(written[0], dpi=dpi)
-    # A date and random ids would make the same picture another file each time.
-    figure.savefig(written[1], metadata={"Date": None})
+    with mpl.rc_context(
+        {"svg.hashsalt": "tiltyard"}
+    ):  # random ids and a date would make every file another one
+        figure.savefig(written[1], metadata={"Date": None})
     return written if data is None else written + save_numbers(data, stem)
 
 

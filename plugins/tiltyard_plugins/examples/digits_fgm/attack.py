@@ -11,38 +11,25 @@ import json
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
-from art.attacks.evasion import FastGradientMethod
-from art.estimators.classification import SklearnClassifier
-from sklearn.datasets import load_digits
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import train_test_split
 
 import tiltyard
+from tiltyard_plugins.data.packaged import digits
+from tiltyard_plugins.evasion.gradient import fgm
+from tiltyard_plugins.metrics.accuracy import robustness
+from tiltyard_plugins.models.classic import classifier, wrap
+from tiltyard_plugins.models.estimators import predict
+from tiltyard_plugins.types import Estimator, Inputs
 
-Images = npt.NDArray[np.float32]
 OUTPUTS = Path("outputs")
 STEPS = 4
 
 
-def draw(clean: Images, attacked: Images, said: tuple[Images, Images], path: Path) -> None:
-    """Draw digits above their attacked copies, each with what the classifier says of it."""
-    import matplotlib as mpl  # costs seconds, and not everyone wants pictures
+def draw(estimator: Estimator, clean: Inputs, attacked: Inputs, shown: int) -> None:
+    from tiltyard_plugins.pictures.grids import example_grid  # costs seconds, and not everyone wants pictures
+    from tiltyard_plugins.pictures.saving import save_picture
 
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, rows = plt.subplots(2, len(clean), figsize=(1.1 * len(clean), 2.8), squeeze=False)
-    for row, images, title in ((0, clean, "clean"), (1, attacked, "attacked")):
-        for column, image in enumerate(images):
-            axes = rows[row][column]
-            axes.imshow(image.reshape(8, 8), cmap="gray_r", vmin=0, vmax=1)
-            axes.set_xticks([])
-            axes.set_yticks([])
-            axes.set_title(str(said[row][column]), fontsize=10)
-        rows[row][0].set_ylabel(title)
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
+    said = {"said": predict(estimator, clean), "said_attacked": predict(estimator, attacked)}
+    save_picture(example_grid(clean, attacked, shown=shown, **said), OUTPUTS / "digits")
 
 
 def main() -> None:
@@ -53,47 +40,29 @@ def main() -> None:
     args = parser.parse_args()
     OUTPUTS.mkdir(exist_ok=True)
 
-    digits = load_digits()
-    x_train, x_test, y_train, y_test = train_test_split(
-        (digits.data / 16).astype("float32"),
-        digits.target,
-        test_size=0.25,
-        stratify=digits.target,
-        random_state=args.seed,
-    )
+    data = digits(flat=True, seed=args.seed)
+    clean, labels = data.x_test, data.y_test
     tiltyard.progress(1, STEPS, "data loaded")
 
-    model = LogisticRegression(max_iter=1000, random_state=args.seed).fit(x_train, y_train)
-    clean_said = model.predict(x_test)
-    clean_accuracy = float(np.mean(clean_said == y_test))
-    tiltyard.metric("clean_accuracy", clean_accuracy)
+    estimator = wrap(classifier(data, kind="logistic_regression", seed=args.seed))
     tiltyard.progress(2, STEPS, "model trained")
 
-    classifier = SklearnClassifier(model=model, clip_values=(0.0, 1.0))
-    attacked = x_test
-    if args.eps > 0:
-        attacked = FastGradientMethod(classifier, norm=np.inf, eps=args.eps).generate(x_test)
-    attacked_said = model.predict(attacked)
-    robust_accuracy = float(np.mean(attacked_said == y_test))
-    tiltyard.metric("robust_accuracy", robust_accuracy)
-    tiltyard.metric("largest_change", float(np.abs(attacked - x_test).max()))
+    attacked = fgm(estimator, clean, labels, eps=args.eps, seed=args.seed)
+    result = robustness(estimator, clean, attacked, labels)
+    for name in ("clean_accuracy", "robust_accuracy"):
+        tiltyard.metric(name, result[name])
+    tiltyard.metric("largest_change", float(np.abs(attacked - clean).max()))
     tiltyard.progress(3, STEPS, "model attacked")
 
-    result = {
-        "eps": args.eps,
-        "clean_accuracy": clean_accuracy,
-        "robust_accuracy": robust_accuracy,
-        "images": len(x_test),
-    }
-    (OUTPUTS / "result.json").write_text(json.dumps(result, indent=1) + "\n")
-    np.savez_compressed(OUTPUTS / "attacked.npz", clean=x_test, attacked=attacked, labels=y_test)
+    np.savez_compressed(OUTPUTS / "attacked.npz", clean=clean, attacked=attacked, labels=labels)
+    (OUTPUTS / "result.json").write_text(json.dumps({**result, "eps": args.eps}, indent=1) + "\n")
     if args.shown > 0:
-        first = slice(0, args.shown)
-        draw(
-            x_test[first], attacked[first], (clean_said[first], attacked_said[first]), OUTPUTS / "digits.png"
-        )
+        draw(estimator, clean, attacked, args.shown)
     tiltyard.progress(STEPS, STEPS, "results written")
-    print(f"eps {args.eps:g}: accuracy {clean_accuracy:.3f} clean, {robust_accuracy:.3f} under attack")
+    print(
+        f"eps {args.eps:g}: accuracy {result['clean_accuracy']:.3f} clean, "
+        f"{result['robust_accuracy']:.3f} under attack"
+    )
 
 
 if __name__ == "__main__":
