@@ -23,7 +23,7 @@ def plugin_folders(plugins: Sequence[Path], temporary: Path) -> list[Path]:
 
 def _folder_of(path: Path, temporary: Path) -> Path:
     source = read_plugin(path, version=None)
-    if isinstance(source, list) and all(one.code == "no_version" for one in source):
+    if isinstance(source, list) and any(one.code == "bad_version" for one in source):
         source = read_plugin(path, version=_NO_VERSION)  # it is asked for when it is pushed
     if not isinstance(source, PluginSource):
         raise Refused(source)

@@ -1,0 +1,101 @@
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tiltyard_workers.prefect.door import Door
+from tiltyard_workers.prefect.place import Place
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a run went."""
+
+    code: int
+    events: list[dict[str, Any]]
+    printed: str
+    folder: Path
+
+    def steps(self, name: str) -> list[str]:
+        """What was told of a step."""
+        return [
+            one["data"]["status"]
+            for one in self.events
+            if one["kind"] == "step" and one["data"]["name"] == name
+        ]
+
+    def said(self, name: str, status: str) -> str:
+        """Why a step has this status."""
+        [found] = [
+            one["data"].get("message", "")
+            for one in self.events
+            if one["kind"] == "step" and (one["data"]["name"], one["data"]["status"]) == (name, status)
+        ]
+        return found
+
+    @property
+    def artifacts(self) -> list[str]:
+        """The artifacts, in the order in which they were told."""
+        return [one["data"]["path"] for one in self.events if one["kind"] == "artifact"]
+
+    @property
+    def end(self) -> dict[str, Any]:
+        """The last event."""
+        return self.events[-1]["data"]
+
+
+@pytest.fixture(scope="module")
+def prefect_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One server for a module; it ends with it."""
+    place = Place(tmp_path_factory.mktemp("prefect"))
+    door = Door(place)
+    with place.as_worker():
+        door.start()
+        yield door.url
+    door.close()
+    if door._process is not None:
+        door._process.wait(30)  # it leaves when the last worker has left
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def run(tmp_path: Path, prefect_url: str) -> Run:
+    """Runs a graph as `tiltyard run` does, in a process of its own."""
+
+    def run_text(text: str, *words: str) -> Ran:
+        graph = tmp_path / "graph.yaml"
+        graph.write_text(text)
+        command = [
+            sys.executable,
+            "-m",
+            "tiltyard.cli",
+            "run",
+            str(graph),
+            "--plugin",
+            str(HERE / "mine"),
+            "--json",
+        ]
+        given = [part for word in words for part in ("-P", word)]
+        done = subprocess.run(
+            [*command, *given],
+            env={**os.environ, "PREFECT_API_URL": prefect_url},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        events = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+        printed = "".join(one["data"]["text"] for one in events if one.get("kind") == "log")
+        return Ran(done.returncode, events, printed + done.stderr, tmp_path)
+
+    return run_text
