@@ -124,7 +124,9 @@ class Graph:
     @property
     def needs(self) -> list[str]:
         """The plugins to look for its tasks in, each once, as `name` or `name==version`."""
-        named = {pin.partition("==")[0]: pin for pin in reversed(self.plugins)}
+        named: dict[str, str] = {}
+        for pin in self.plugins:
+            named.setdefault(pin.partition("==")[0], pin)
         written = [
             self.definitions[step.task].path if step.task in self.definitions else step.task
             for step in self.steps.values()
