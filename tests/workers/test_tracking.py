@@ -68,7 +68,7 @@ def test_a_script_runs_where_no_mlflow_is_configured(run: Run) -> None:
 
 def test_a_job_writes_nothing_through_what_the_relay_keeps(start: Callable[..., Running], run: Run) -> None:
     job = run("find $TMPDIR/.. -name 'journal*' -o -name mlflow; ls $TMPDIR/..")
-    assert job.log("stdout").split() == ["home", "project", "tmp"]
+    assert job.log("stdout").split() == ["home", "plugins", "project", "tmp"]
 
 
 @pytest.fixture
