@@ -3,6 +3,7 @@
 import asyncio
 import io
 import tarfile
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -10,6 +11,8 @@ from tests.api.conftest import Gateway, Start, packed
 from tests.api.plugins import a_plugin, asks, look, push, send
 from tiltyard.wire import Claim, Job
 from tiltyard_api.checks import CHECK_ARCHIVE, CHECK_BYTES
+
+Until = Callable[..., Awaitable[None]]
 
 
 async def test_a_pushed_version_is_loaded_by_a_job_and_then_is_current(gateway: Gateway) -> None:
@@ -82,7 +85,7 @@ async def test_what_ended_a_check_is_said_and_it_may_be_pushed_again(
     assert (better.status_code, better.json()["code"]) == (409, "version_exists")
 
 
-async def test_the_keeper_settles_a_check_that_nobody_waits_for(gateway: Gateway, until: object) -> None:
+async def test_the_keeper_settles_a_check_that_nobody_waits_for(gateway: Gateway, until: Until) -> None:
     pushed = await push(gateway, ready=False)
     assert pushed.check is not None
     await gateway.finish(await gateway.claim(pushed.check))
@@ -90,7 +93,7 @@ async def test_the_keeper_settles_a_check_that_nobody_waits_for(gateway: Gateway
     async def ready() -> bool:
         return (await look(gateway, "mine", "1")).state == "ready"
 
-    await until(ready)  # type: ignore[operator]
+    await until(ready)
 
 
 async def test_the_same_files_again_are_the_same_version_and_others_are_refused(gateway: Gateway) -> None:
@@ -203,7 +206,7 @@ async def test_a_change_builds_on_what_was_seen(gateway: Gateway) -> None:
     assert back.json()["deprecated"] is None
 
 
-async def test_what_a_job_needs_is_not_deleted_until_it_has_ended(gateway: Gateway) -> None:
+async def test_what_a_job_needs_is_not_deleted_until_it_has_ended(gateway: Gateway, until: Until) -> None:
     found = await push(gateway)
     job = Job.model_validate((await asks(gateway, plugins=["mine"])).json())
     for path in ("/plugins/mine/versions/1", "/plugins/mine"):
@@ -213,7 +216,11 @@ async def test_what_a_job_needs_is_not_deleted_until_it_has_ended(gateway: Gatew
     await gateway.user.post(f"/jobs/{job.id}/cancel")
     assert (await gateway.user.delete("/plugins/mine/versions/1")).status_code == 204
     assert (await gateway.user.get("/plugins/mine")).status_code == 404
-    assert await gateway.parts.store.size(f"plugins/{found.sha256}") is None
+
+    async def forgotten() -> bool:
+        return await gateway.parts.store.size(f"plugins/{found.sha256}") is None
+
+    await until(forgotten)
 
 
 async def test_without_its_current_version_a_plugin_has_the_newest_of_the_others(gateway: Gateway) -> None:
