@@ -34,7 +34,10 @@ Kind = Annotated[
 
 _KINDS: dict[str, tuple[type[Any], dict[str, Any]]] = {
     "logistic_regression": (linear_model.LogisticRegression, {"max_iter": 1000}),
-    "svc": (svm.SVC, {}),
+    "svc": (
+        svm.SVC,
+        {"probability": False},
+    ),  # its own default is no boolean any more, and ART takes it for true
     "linear_svc": (svm.LinearSVC, {}),
     "random_forest": (ensemble.RandomForestClassifier, {}),
     "extra_trees": (ensemble.ExtraTreesClassifier, {}),
@@ -82,6 +85,8 @@ def wrap(
     clip: Annotated[tuple[float, float], "smallest and largest value of an input"] = (0.0, 1.0),
 ) -> Estimator:
     """Wrap a trained scikit-learn classifier as an estimator, with gradients where ART knows them."""
+    if getattr(model, "probability", None) == "deprecated":
+        model.probability = False  # scikit-learn's word for "no", which ART takes for "yes"
     return SklearnClassifier(model=model, clip_values=clip)
 
 
