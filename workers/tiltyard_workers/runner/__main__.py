@@ -3,6 +3,7 @@
 import sys
 
 from tiltyard_workers.runner.main import main
+from tiltyard_workers.runner.threads import leave
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

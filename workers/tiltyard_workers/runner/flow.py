@@ -26,6 +26,7 @@ from tiltyard_orchestrator.domain.graph.references import Reference, resolve
 from tiltyard_workers.runner.functions import call
 from tiltyard_workers.runner.keeping import Keeping, NotKept
 from tiltyard_workers.runner.memory import Memory
+from tiltyard_workers.runner.threads import in_thread
 
 _FEWEST_THREADS = 4
 
@@ -150,10 +151,16 @@ class Run:
     ) -> Any:
         function, step = self._functions[planned.task.path], planned.step
 
-        def use() -> None:
+        def use() -> dict[str, Any]:
             # Values go past Prefect, which would look into each for futures and keep it after its last use.
             args, kwargs = resolve(step.args, look_up), resolve(step.kwargs, look_up)
-            outputs.update(call(function, planned.task, args, kwargs))
+            return call(function, planned.task, args, kwargs)
+
+        def run() -> None:
+            outputs.update(use())
+
+        async def run_in_time() -> None:
+            outputs.update(await in_thread(called, use))
 
         made: Any = task(  # its types know no task without parameters that waits for others
             name=called,
@@ -162,7 +169,7 @@ class Run:
             timeout_seconds=planned.timeout,
             cache_policy=NO_CACHE,
             persist_result=False,
-        )(use)
+        )(run if planned.timeout is None else run_in_time)
         return made.submit(wait_for=wait_for)
 
     async def _keep_what_is_ready(self) -> None:
