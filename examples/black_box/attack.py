@@ -62,7 +62,7 @@ def black_box(n: int, budgets: Sequence[int], trees: int, seed: int) -> None:
             medians[name].append(float(np.median(lengths[BLACK_BOX.format(name)])))
             tiltyard.progress(done, len(budgets), f"{name} model, {budget} iterations")
     noise = under_noise(victims["forest"], data.x_test, data.y_test, seed)
-    said = {"digits, attacked images": len(images), "seed": seed}
+    said = {"attacked images": len(images), "seed": seed}
     report(lengths, noise, said)
     report_queries(budgets, asked, medians, float(np.median(lengths[WHITE_BOX])), said)
 

@@ -51,7 +51,9 @@ def curves(
         _draw(axes, x, line, name, index, control=name in controls)
     if values is not None:
         for at, y in zip(x, numbers[values], strict=True):
-            axes.annotate(f"{y:.2f}", (at, y), textcoords="offset points", xytext=(7, 5), fontsize=8)
+            axes.annotate(
+                f"{y:.3f}", (at, y), textcoords="offset points", xytext=(-6, -11), fontsize=8, ha="right"
+            )
     axes.set(xlabel=x_label, ylabel=y_label, xscale=x_scale)
     axes.set_title(title, fontsize=11)
     if y_limits is not None:
@@ -63,7 +65,7 @@ def curves(
     axes.grid(alpha=0.25)
     axes.legend(fontsize=9)
     if facts:
-        small = ", ".join(f"{name} {value}" for name, value in facts.items())
+        small = ", ".join(f"{name}: {value}" for name, value in facts.items())
         figure.supxlabel(small, fontsize=8, color="0.35", x=0.99, ha="right")
     return table, figure
 
