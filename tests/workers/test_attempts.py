@@ -226,6 +226,12 @@ def test_what_a_script_tells_are_events(run: Run) -> None:
     assert job.artifacts == {"kept.txt": b"kept"}
 
 
+def test_a_file_that_was_asked_for_and_is_gathered_is_stored_once(run: Run) -> None:
+    script = 'import tiltyard; open("outputs/x", "w").write("kept"); tiltyard.artifact("outputs/x")'
+    job = run(f"mkdir outputs && {sys.executable} -c '{script}'")
+    assert job.artifacts == {"x": b"kept"}
+
+
 def test_a_hostile_script_tells_no_more_than_it_may(run: Run) -> None:
     hostile = """
 import json, os, socket

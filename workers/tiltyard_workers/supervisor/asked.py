@@ -19,12 +19,14 @@ class AskedFor:
     Args:
         shelf: what stores them.
         folder: the job's folder; a file elsewhere is not kept.
+        outputs: the folder below it whose files are gathered at the end; what lies there has one name, asked for or gathered.
         say: tells the user of what is left out.
     """
 
-    def __init__(self, shelf: Shelf, folder: Path, say: Callable[[str], None]) -> None:
+    def __init__(self, shelf: Shelf, folder: Path, outputs: str, say: Callable[[str], None]) -> None:
         self._shelf = shelf
         self._folder = folder
+        self._outputs = os.path.normpath(outputs) + "/"
         self._say = say
         self._queue: Queue[str | None] = Queue(MOST_WAITING)
         self._thread = threading.Thread(target=self._store_all, name="asked-for", daemon=True)
@@ -47,9 +49,9 @@ class AskedFor:
 
     def _store_all(self) -> None:
         while (path := self._queue.get()) is not None:
-            name = self._below(path)
+            place = self._below(path)
             try:
-                self._shelf.keep(name, self._folder, name)
+                self._shelf.keep(place.removeprefix(self._outputs), self._folder, place)
             except LeftOut as why:
                 self._say(f"the artifact {path!r} is left out: {why}")
             except (Superseded, HandedBack):

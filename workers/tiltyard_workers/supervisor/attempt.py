@@ -157,7 +157,7 @@ class Attempt:
                 pause = min(pause * 2, LONGEST_FETCH_PAUSE_SECONDS)
 
     def _run_job(self, folder: scratch.Folder, tracked: TrackedRun) -> Result:
-        asked = AskedFor(self._shelf, folder.work, self._say)
+        asked = AskedFor(self._shelf, folder.work, self._outputs, self._say)
         steps = Steps()
         try:
             channel = Channel(folder.socket, lambda kind, data: self._tell(tracked, asked, steps, kind, data))
@@ -223,10 +223,14 @@ class Attempt:
     def _say(self, text: str) -> None:
         print_to(self._outbox)("stderr", f"tiltyard: {text}\n")
 
+    @property
+    def _outputs(self) -> str:
+        return self._claim.entry_point.outputs or "outputs"
+
     def _gather(self, folder: scratch.Folder) -> None:
         """Store what is in the declared output folder; a link in that folder's place leads nowhere."""
         work = folder.work.resolve()
-        outputs = work / (self._claim.entry_point.outputs or "outputs")
+        outputs = work / self._outputs
         if not outputs.is_dir() or outputs.resolve() != outputs or not outputs.is_relative_to(work):
             return
         for path in regular_files(outputs):

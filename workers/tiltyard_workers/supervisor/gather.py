@@ -15,6 +15,7 @@ from tiltyard_workers.gateway import Away, Gateway, Refused
 
 MOST_FILES = 2_000
 MOST_BYTES = 8 << 30
+TOO_MUCH = f"a job keeps {MOST_FILES} files and {MOST_BYTES >> 30} GiB at most"
 PATIENCE_SECONDS = 3600.0
 """How long one file is offered to a gateway that is away; the lease is renewed beside it."""
 LONGEST_PAUSE_SECONDS = 15.0
@@ -42,11 +43,13 @@ class Shelf:
         self._claim = claim
         self._pause = pause
         self._lock = threading.Lock()
-        self._files = 0
+        self._kept: dict[str, str] = {}
+        """The digest of each file as it was stored last."""
+        self._names: set[str] = set()
         self._bytes = 0
 
     def keep(self, name: str, folder: Path, path: str) -> None:
-        """Store the file at a path below a folder, trying until the gateway has it.
+        """Store the file at a path below a folder, trying until the gateway has it; once, as long as it does not change.
 
         Raises:
             LeftOut: it is no file of this folder, there are too many, or the gateway will not have it or is away too long.
@@ -54,24 +57,27 @@ class Shelf:
         """
         try:
             with open_inside(folder, path) as content:
-                self._count(os.fstat(content.fileno()).st_size)
-                self._store(name, content)
+                if os.fstat(content.fileno()).st_size > MOST_BYTES:
+                    raise LeftOut(TOO_MUCH)  # it would take long to read
+                digest, size = _measured(content)
+                if self._kept.get(name) != digest:
+                    self._count(name, size)
+                    self._kept[name] = self._store(name, content, digest, size)
         except Refused as refused:
             raise LeftOut(str(refused)) from refused
         except (Away, OSError) as error:
             raise LeftOut(str(error) or type(error).__name__) from error
 
-    def _count(self, size: int) -> None:
+    def _count(self, name: str, size: int) -> None:
         with self._lock:
-            if self._files >= MOST_FILES or self._bytes + size > MOST_BYTES:
-                raise LeftOut(f"a job keeps {MOST_FILES} files and {MOST_BYTES >> 30} GiB at most")
-            self._files += 1
+            if len(self._names | {name}) > MOST_FILES or self._bytes + size > MOST_BYTES:
+                raise LeftOut(TOO_MUCH)
+            self._names.add(name)
             self._bytes += size
 
-    def _store(self, name: str, content: IO[bytes]) -> None:
+    def _store(self, name: str, content: IO[bytes], digest: str, size: int) -> str:
         media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
         waited, pause, changed = 0.0, 0.5, 0
-        digest, size = _measured(content)
         while True:
             try:
                 self._gateway.put_artifact(
@@ -88,7 +94,7 @@ class Shelf:
                     raise
                 digest, size = _measured(content)
             else:
-                return
+                return digest
 
 
 def regular_files(folder: Path) -> Iterator[str]:
