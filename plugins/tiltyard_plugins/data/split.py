@@ -78,5 +78,11 @@ def held_out(dataset: Dataset) -> tuple[Inputs, Labels]:
     return dataset.x_test, dataset.y_test
 
 
+@task(tags=["data"], outputs={"inputs": Inputs, "labels": Labels})
+def training_part(dataset: Dataset) -> tuple[Inputs, Labels]:
+    """Give the inputs and labels to train on, which detectors of poison look through."""
+    return dataset.x_train, dataset.y_train
+
+
 def _flat(inputs: types.Array) -> types.Array:
     return np.reshape(inputs, (len(inputs), -1))

@@ -8,13 +8,13 @@ import tiltyard
 from tiltyard import task
 
 Figures = Annotated[
-    Mapping[str, float | Sequence[float]], "by name: a number, or numbers in their order; names nest by dots"
+    Mapping[str, Any], "by name: a number, numbers in their order, or a mapping, whose names nest by dots"
 ]
 
 
 @task(tags=["report"])
 def log_metrics(figures: Figures) -> Figures:
-    """Tell figures as metrics; several of one name become its steps 0, 1, 2 ... A mapping in the mapping nests its names.
+    """Tell figures as metrics; several of one name become its steps 0, 1, 2 ...
 
     Text among them is left out: a metric is a number.
     """
