@@ -59,7 +59,8 @@ def _wait(client: Client, pushed: PluginVersion, *, as_json: bool) -> PluginVers
 
 
 def _conclude(found: PluginVersion) -> None:
-    typer.echo(f"{found.plugin}=={found.version}")
+    if found.state is not PluginState.refused:
+        typer.echo(f"{found.plugin}=={found.version}")
     match found.state:
         case PluginState.refused:
             write(f"{(found.problem or '').rstrip()}\n", err=True)
