@@ -84,7 +84,8 @@ def auto_attack(
 
     White box, needs a network that gives scores (logits), of torch or Keras, images, and four labels or more. The settings of
     the paper take a second an image on two cores. Source: F. Croce, M. Hein, "Reliable Evaluation of Adversarial Robustness
-    with an Ensemble of Diverse Parameter-free Attacks", ICML 2020, arXiv:2003.01690; as in ART, DeepFool stands for FAB.
+    with an Ensemble of Diverse Parameter-free Attacks", ICML 2020, arXiv:2003.01690; as in ART, DeepFool stands for FAB, and
+    Square is left out in other norms than Linf, in which ART's makes no numbers of small images.
     NIST AI 100-2: evasion (NISTAML.022). MITRE ATLAS: AML.T0043.000.
     """
 
@@ -102,6 +103,7 @@ def auto_attack(
         )
 
     def ensemble() -> AutoAttack:
+        squares = [SquareAttack(estimator, eps=eps, max_iter=queries, nb_restarts=restarts, verbose=False)]
         return AutoAttack(
             estimator,
             norm=number_of(norm),
@@ -112,14 +114,7 @@ def auto_attack(
                 climb("cross_entropy"),
                 climb("logits_ratio"),
                 DeepFool(estimator, max_iter=100, epsilon=1e-3, nb_grads=10, batch_size=BATCH, verbose=False),
-                SquareAttack(
-                    estimator,
-                    norm=number_of(norm),
-                    eps=eps,
-                    max_iter=queries,
-                    nb_restarts=restarts,
-                    verbose=False,
-                ),
+                *(squares if norm == "linf" else []),
             ],
         )
 

@@ -97,10 +97,17 @@ def patch_success(
     return float(np.mean(predict(estimator, as_inputs(patched)[others]) == target))
 
 
+class _Patch(AdversarialPatchNumpy):  # type: ignore[misc]
+    """Starts from a plain number: ART knows no number but Python's, and its own is numpy's."""
+
+    def reset_patch(self, initial_patch_value: Any) -> None:
+        super().reset_patch(float(initial_patch_value))
+
+
 def _attack(
     estimator: Any, target: int, rotation: float, scale: float, *, iterations: int = 1, rate: float = 1.0
 ) -> Any:
-    return AdversarialPatchNumpy(
+    return _Patch(
         estimator,
         target=target,
         rotation_max=rotation,

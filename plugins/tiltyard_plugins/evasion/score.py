@@ -5,11 +5,12 @@ Threat model: black box; the attacker sends inputs and reads the scores, as ofte
 
 from typing import Annotated
 
+import numpy as np
 from art.attacks.evasion import SquareAttack, ZooAttack
 
 from tiltyard import task
 from tiltyard_plugins.evasion.crafting import Budget, craft
-from tiltyard_plugins.evasion.options import AllowWeak, Eps, Iterations, Norm, Target, number_of
+from tiltyard_plugins.evasion.options import AllowWeak, Eps, Iterations, Target
 from tiltyard_plugins.toolbox import Seed
 from tiltyard_plugins.types import Estimator, Images, Inputs, Labels
 
@@ -21,7 +22,6 @@ def square(
     labels: Labels,
     *,
     eps: Eps = 0.1,
-    norm: Norm = "linf",
     queries: Annotated[int, "of the model's scores, on each input"] = 500,
     share: Annotated[float, "of the pixels that a square covers at the start, 0 to 1"] = 0.8,
     restarts: Annotated[int, "how often it starts again on what it did not win"] = 1,
@@ -30,14 +30,15 @@ def square(
 ) -> Images:
     """Attack with Square: random squares of +eps and -eps, kept where they lower the right label's lead.
 
-    Black box, scores; images on a network, or on any estimator behind `black_box`. Source: M. Andriushchenko et al., "Square
+    Black box, scores; Linf alone: ART's L2 squares make no numbers of small images. Images on a network, or on any estimator
+    behind `black_box`. Source: M. Andriushchenko et al., "Square
     Attack: a query-efficient black-box adversarial attack via random search", ECCV 2020, arXiv:1912.00049.
     NIST AI 100-2: black-box evasion (NISTAML.025). MITRE ATLAS: AML.T0043.001.
     """
     return craft(
         lambda: SquareAttack(
             estimator,
-            norm=number_of(norm),
+            norm=np.inf,
             eps=eps,
             max_iter=queries,
             p_init=share,
@@ -48,7 +49,7 @@ def square(
         inputs,
         labels,
         seed=seed,
-        budget=Budget(norm=norm, eps=eps),
+        budget=Budget(norm="linf", eps=eps),
         expect="nothing",
         allow_weak=allow_weak,
     )

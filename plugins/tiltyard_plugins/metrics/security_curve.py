@@ -24,6 +24,7 @@ _ATTACKS: dict[str, Any] = {
     "square": score.square,
     "threshold": sparse.threshold,
 }
+_LINF_ALONE = ("square", "threshold")
 Points = Annotated[
     types.Table,
     "rows of eps, clean_accuracy, robust_accuracy, noise_accuracy (the control), attack_success, changed, inputs",
@@ -56,9 +57,9 @@ def security_curve(
     the model hides its gradients, or the budget is so large that no attack is needed. Source: N. Carlini et al., "On Evaluating
     Adversarial Robustness", 2019, arXiv:1902.06705; B. Biggio, F. Roli, "Wild Patterns", 2018, arXiv:1712.03141.
     """
-    given = dict(options or {}) | ({} if attack == "threshold" else {"norm": norm})
-    if attack == "threshold" and norm != "linf":
-        raise ValueError("the threshold attack measures its budget in linf alone")
+    if attack in _LINF_ALONE and norm != "linf":
+        raise ValueError(f"{attack} measures its budget in linf alone")
+    given = dict(options or {}) | ({} if attack in _LINF_ALONE else {"norm": norm})
     points = []
     for place, size in enumerate(sorted(eps), 1):
         attacked = _ATTACKS[attack](
