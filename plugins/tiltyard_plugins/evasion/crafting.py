@@ -109,6 +109,10 @@ def within(estimator: Any, inputs: Any) -> Any:
 
 
 def _clip(estimator: Any) -> tuple[float, float]:
+    if not hasattr(estimator, "clip_values"):
+        raise TypeError(
+            f"a {type(estimator).__name__} is not wrapped yet: an attack takes what `wrap`, `wrap_torch` or `wrap_keras` gives"
+        )
     low, high = estimator.clip_values if estimator.clip_values is not None else (-np.inf, np.inf)
     return float(np.min(low)), float(np.max(high))
 

@@ -77,3 +77,8 @@ def test_nothing_to_win_is_no_failure() -> None:
     x, y = some(10)
     wrong = (y + 1) % 10
     assert np.array_equal(jsma(logistic(), x, wrong), x)
+
+
+def test_a_model_that_is_not_wrapped_is_told_what_it_needs() -> None:
+    with pytest.raises(TypeError, match="`wrap`"):
+        fgm(Doing(None), np.zeros((1, 64), dtype=np.float32), [0])
