@@ -1,5 +1,6 @@
 """What a torch network makes of its inputs just before the layer that decides."""
 
+import threading
 from typing import Annotated, Any
 
 import numpy as np
@@ -24,9 +25,13 @@ def torch_features(
     if not last:
         raise ValueError("the network has no linear layer, and so no features just before it")
     kept: list[Any] = []
-    hook = last[-1].register_forward_pre_hook(
-        lambda _layer, given: kept.append(given[0].detach().cpu().numpy())
-    )
+    here = threading.get_ident()
+
+    def keep(_layer: Any, given: Any) -> None:
+        if threading.get_ident() == here:  # another step may ask the same network at the same time
+            kept.append(given[0].detach().cpu().numpy())
+
+    hook = last[-1].register_forward_pre_hook(keep)
     estimator.model.eval()
     try:
         with torch.no_grad():

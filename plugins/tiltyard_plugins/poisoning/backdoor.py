@@ -47,6 +47,8 @@ def backdoor(
     attack = PoisoningAttackBackdoor(
         lambda chosen: stamp(chosen, pattern=pattern, value=value, distance=distance)
     )
+    if not mask.any():  # a sweep's control, which ART would refuse
+        return dataset, mask
     with seeded(seed):
         images[mask], labels[mask] = attack.poison(images[mask], np.full(mask.sum(), target))
     return dataset.with_(x_train=images, y_train=labels), mask

@@ -40,6 +40,8 @@ def clean_label_backdoor(
     nothing are refused (`PoisonFailed`). Source: A. Turner, D. Tsipras, A. Madry, "Label-Consistent Backdoor Attacks", 2019,
     arXiv:1912.02771. NIST AI 100-2: clean-label backdoor (NISTAML.021). MITRE ATLAS: AML.T0020, AML.T0043.004.
     """
+    if not 0 < share < 1:
+        raise ValueError(f"the share of the target's images is above 0 and below 1, not {share:g}")
     images, labels = as_inputs(dataset.x_train).copy(), dataset.y_train
     mask = draw(np.random.default_rng(seed), labels == target, share * float(np.mean(labels == target)))
     with seeded(seed):

@@ -55,7 +55,7 @@ def gradient_matching(
     """
     images, labels = as_inputs(dataset.x_train), as_labels(dataset.y_train)
     wanted, there = int(fraction * len(labels)), int(np.sum(labels == target))
-    if wanted > there:  # ART would take those that there are, and not say so
+    if not 0 < wanted <= there:  # ART would take those that there are, and not say so
         raise PoisonFailed(
             f"a share of {fraction:g} is {wanted} images, and there are only {there} of label {target}"
         )

@@ -42,11 +42,12 @@ def lira(
     """
     if shadows < 4:
         raise ValueError("fewer than 4 shadows give no spread to compare with")
+    template = _template(estimator, shadow)
     inputs = np.concatenate([dataset.x_train, dataset.x_test])
     labels = np.concatenate([dataset.y_train, dataset.y_test])
     members = np.arange(len(labels)) < len(dataset.y_train)
     own = _log_odds(predict_probabilities(estimator, inputs), labels)
-    theirs, saw = _shadows(_template(estimator, shadow), inputs, labels, shadows, seed)
+    theirs, saw = _shadows(template, inputs, labels, shadows, seed)
     rated = ~saw.all(axis=0) & (
         saw.any(axis=0) | (not online)
     )  # by chance, every shadow may have seen an input
@@ -56,8 +57,10 @@ def lira(
 
 def _template(estimator: Any, shadow: Any) -> Any:
     template = estimator.model if shadow is None else shadow
-    if not isinstance(template, sklearn.base.ClassifierMixin):
-        raise TypeError("the attacked model is not of scikit-learn: give one that is as the shadows' kind")
+    if not isinstance(template, sklearn.base.ClassifierMixin) or not hasattr(template, "predict_proba"):
+        raise TypeError(
+            "shadows are classifiers of scikit-learn that give probabilities: name one as the shadows' kind"
+        )
     return template
 
 

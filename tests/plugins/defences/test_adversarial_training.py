@@ -1,0 +1,71 @@
+"""Measured on digits at eps 0.1, PGD: 0.48 to 0.58 undefended, 0.67 after training against FGM, 0.73 to 0.86 after Madry's."""
+
+import numpy as np
+import pytest
+
+from tiltyard_plugins.data.packaged import digits
+from tiltyard_plugins.defences.adversarial_training import LearntNothing, adversarial_training, madry_training
+from tiltyard_plugins.evasion.gradient import pgd
+from tiltyard_plugins.models.estimators import predict
+
+
+@pytest.fixture(scope="module")
+def images():
+    return digits()
+
+
+def accuracy(estimator, dataset, eps):
+    attacked = pgd(estimator, dataset.x_test[:200], dataset.y_test[:200], eps=eps, steps=10, allow_weak=True)
+    return float(np.mean(predict(estimator, attacked) == dataset.y_test[:200]))
+
+
+def test_a_torch_network_trained_on_attacked_inputs_loses_less(images):
+    pytest.importorskip("torch")
+    from tiltyard_plugins.models.torch_cnn import torch_cnn, train_torch_cnn, wrap_torch
+
+    def fresh():
+        return wrap_torch(torch_cnn((8, 8, 1), 10), shape=(8, 8, 1), classes=10)
+
+    plain = accuracy(train_torch_cnn(images, epochs=8), images, 0.1)
+    assert accuracy(adversarial_training(fresh(), images, epochs=8), images, 0.1) > plain + 0.03
+    hardened = madry_training(fresh(), images, epochs=6, steps=4)
+    assert accuracy(hardened, images, 0.1) > plain + 0.08
+    assert accuracy(hardened, images, 0) > 0.9
+
+
+def test_a_network_that_says_one_thing_of_everything_is_no_robust_one(images):
+    pytest.importorskip("torch")
+    from tiltyard_plugins.models.torch_cnn import torch_cnn, wrap_torch
+
+    network = wrap_torch(torch_cnn((8, 8, 1), 10), shape=(8, 8, 1), classes=10)
+    with pytest.raises(LearntNothing, match="same of every input"):
+        madry_training(network, images, eps=1.0, epochs=1, steps=2)
+
+
+def test_a_keras_network_trained_on_attacked_inputs_loses_less():
+    pytest.importorskip("keras")
+    from tiltyard_plugins.models.keras_cnn import keras_cnn, train_keras_cnn, wrap_keras
+
+    images = digits()
+    plain = accuracy(train_keras_cnn(images, epochs=6), images, 0.1)
+    hardened = madry_training(wrap_keras(keras_cnn((8, 8, 1), 10)), images, epochs=5, steps=4)
+    assert accuracy(hardened, images, 0.1) > plain + 0.05
+    assert accuracy(hardened, images, 0) > 0.88
+
+
+def test_distillation_keeps_accuracy_and_hides_gradients(images):
+    """Measured: clean 0.96. What it seems to gain it loses to an attack on decisions."""
+    pytest.importorskip("torch")
+    from tiltyard_plugins.defences.torch_distillation import defensive_distillation
+    from tiltyard_plugins.evasion.decision import hop_skip_jump
+    from tiltyard_plugins.models.torch_cnn import torch_cnn, train_torch_cnn
+
+    teacher = train_torch_cnn(images, epochs=8)
+    student = defensive_distillation(teacher, torch_cnn((8, 8, 1), 10, seed=3), images, epochs=10)
+    assert accuracy(student, images, 0) > 0.92
+    assert np.abs(student.predict(images.x_test)).mean() > 2 * np.abs(teacher.predict(images.x_test)).mean()
+    few = slice(0, 8)
+    attacked = hop_skip_jump(student, images.x_test[few], images.y_test[few])
+    assert np.mean(predict(student, attacked) == images.y_test[few]) < 0.3
+    with pytest.raises(ValueError, match="1 or more"):
+        defensive_distillation(teacher, torch_cnn((8, 8, 1), 10), images, temperature=0.5)
