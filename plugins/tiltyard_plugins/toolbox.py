@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-__all__ = ["Seed", "as_inputs", "as_labels", "seeded"]
+__all__ = ["Seed", "alone", "as_inputs", "as_labels", "seeded"]
 
 Seed = Annotated[int, "of everything that is drawn at random; the same seed gives the same result"]
 
@@ -74,6 +74,17 @@ def seeded(seed: int) -> Iterator[np.random.Generator]:
             np.random.RandomState = _RandomState  # type: ignore[misc]
             np.random.set_state(states[0])  # noqa: NPY002
             random.setstate(states[1])
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Hold the libraries' generators without seeding them, for what draws from them and needs none of it.
+
+    Each prediction of a torch network draws a number from torch's own generator: asked while another step trains, it would give
+    that training other numbers.
+    """
+    with _one_at_a_time:
+        yield
 
 
 def as_inputs(inputs: Any) -> np.ndarray[Any, np.dtype[np.float32]]:

@@ -1,6 +1,5 @@
 """What a torch network makes of its inputs just before the layer that decides."""
 
-import threading
 from typing import Annotated, Any
 
 import numpy as np
@@ -9,7 +8,7 @@ from torch import nn
 
 from tiltyard import task
 from tiltyard_plugins.detection.suspects import FeatureTable
-from tiltyard_plugins.toolbox import as_inputs
+from tiltyard_plugins.toolbox import alone, as_inputs
 from tiltyard_plugins.types import Estimator, Inputs
 
 
@@ -25,17 +24,14 @@ def torch_features(
     if not last:
         raise ValueError("the network has no linear layer, and so no features just before it")
     kept: list[Any] = []
-    here = threading.get_ident()
-
-    def keep(_layer: Any, given: Any) -> None:
-        if threading.get_ident() == here:  # another step may ask the same network at the same time
-            kept.append(given[0].detach().cpu().numpy())
-
-    hook = last[-1].register_forward_pre_hook(keep)
-    estimator.model.eval()
-    try:
-        with torch.no_grad():
-            estimator.predict(as_inputs(inputs), batch_size=batch)
-    finally:
-        hook.remove()
+    with alone():  # another step may ask the same network at the same time, and the hook would keep that too
+        hook = last[-1].register_forward_pre_hook(
+            lambda _layer, given: kept.append(given[0].detach().cpu().numpy())
+        )
+        estimator.model.eval()
+        try:
+            with torch.no_grad():
+                estimator.predict(as_inputs(inputs), batch_size=batch)
+        finally:
+            hook.remove()
     return np.concatenate(kept).reshape(len(inputs), -1)

@@ -7,7 +7,7 @@ import numpy as np
 from art.estimators.classification import BlackBoxClassifierNeuralNetwork
 
 from tiltyard import task
-from tiltyard_plugins.toolbox import as_inputs
+from tiltyard_plugins.toolbox import alone, as_inputs
 from tiltyard_plugins.types import Estimator, Inputs, Labels, Probabilities
 
 BATCH = 256
@@ -19,7 +19,8 @@ def predict_probabilities(estimator: Estimator, inputs: Inputs) -> Probabilities
 
     An estimator of a network gives the scores (logits) before the softmax, one of scikit-learn gives probabilities.
     """
-    scores = np.asarray(estimator.predict(as_inputs(inputs), batch_size=BATCH), dtype=np.float64)
+    with alone():
+        scores = np.asarray(estimator.predict(as_inputs(inputs), batch_size=BATCH), dtype=np.float64)
     if scores.min() >= 0 and np.allclose(scores.sum(axis=1), 1, atol=1e-4):
         return scores.astype(np.float32)
     odds = np.exp(scores - scores.max(axis=1, keepdims=True))
@@ -29,7 +30,9 @@ def predict_probabilities(estimator: Estimator, inputs: Inputs) -> Probabilities
 @task(tags=["model"])
 def predict(estimator: Estimator, inputs: Inputs) -> Labels:
     """Predict labels."""
-    return np.argmax(estimator.predict(as_inputs(inputs), batch_size=BATCH), axis=1).astype(np.int64)
+    with alone():
+        scores = estimator.predict(as_inputs(inputs), batch_size=BATCH)
+    return np.argmax(scores, axis=1).astype(np.int64)
 
 
 @task(tags=["model", "black-box"])
