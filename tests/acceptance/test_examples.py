@@ -201,3 +201,45 @@ def locally(name: str, tmp_path: Path, entry: str = "main", **parameters: str) -
 
 def figures(folder: Path, name: str) -> Any:
     return json.loads((folder / f"{name}.json").read_text())
+
+
+def test_the_poisoned_network_opens_to_the_trigger_alone_and_the_detectors_find_most_of_the_poison(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("torch", reason="the example is for an image with torch")
+    found = figures(locally("backdoor", tmp_path, epochs="8"), "figures")
+    assert found["control.success"] < 0.05
+    assert found["before.without_trigger"] < 0.05
+    assert found["before.success"] > 0.8
+    assert found["before.accuracy"] > found["control.accuracy"] - 0.05, "and nobody sees it"
+    assert found["spectral.recall"] > 0.5
+    assert found["spectral_roc.auc"] > 0.9
+    assert found["after.success"] < found["before.success"] - 0.15
+
+
+def test_a_network_trained_against_the_attack_loses_less(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="the example is for an image with torch")
+    models = locally("adversarial_training", tmp_path, epochs="6", steps="4")
+    weights = {name: str(models / f"{name}.pt") for name in ("plain", "hardened")}
+    left = figures(
+        locally("adversarial_training", tmp_path, "attack", eps="0,0.1,0.15,0.3", n="150", **weights),
+        "accuracies",
+    )
+    assert left["plain"][0] > 0.9
+    assert left["hardened"][0] > 0.85
+    assert left["hardened"][1] > left["plain"][1] + 0.08
+    assert left["hardened"][2] > left["plain"][2] + 0.1
+    assert left["plain"][3] < 0.05
+    assert left["hardened"][3] < 0.1
+    assert left["noise"][1] > left["noise"][0] - 0.05
+
+
+def test_images_made_against_a_keras_network_fool_others_too_though_less(tmp_path: Path) -> None:
+    pytest.importorskip("tensorflow", reason="the example is for an image with TensorFlow")
+    left = figures(locally("keras_transfer", tmp_path, eps="0,0.15,0.3", n="150"), "accuracies")
+    assert left["network"][0] > 0.94
+    assert left["network"][1] < 0.4
+    for other in ("linear", "forest"):
+        assert left["network"][1] < left[other][1] < left[other][0] - 0.15
+        assert left[other][2] < 0.4
+    assert left["noise"][1] > left["noise"][0] - 0.06

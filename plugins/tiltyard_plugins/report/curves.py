@@ -60,7 +60,7 @@ def curves(
         low, high = y_limits
         axes.set_ylim(low - 0.03 * (high - low), high + 0.05 * (high - low))
     if x_scale == "log":  # each place is named, and not the powers between
-        axes.set_xticks(x, [f"{one:,.4g}" for one in x])
+        axes.set_xticks(x, [f"{one:,.0f}" if one >= 10 else f"{one:g}" for one in x])
         axes.minorticks_off()
     axes.grid(alpha=0.25)
     axes.legend(fontsize=9)
