@@ -1,11 +1,12 @@
 """Defensive distillation, in torch: a second network learns the softened answers of the first.
 
-ART's transformer has no temperature and wants probabilities. Here both networks are wrapped with a softmax at the temperature
-for the training, and the student comes back without it.
+ART's transformer has no temperature and wants probabilities. Here both networks are trained behind a softmax at the
+temperature, and the student comes back without it. A teacher that was trained at temperature 1 teaches nothing but its scores.
 """
 
 from typing import Annotated, Any
 
+import numpy as np
 import torch
 from art.defences.transformer.evasion import DefensiveDistillation
 from art.estimators.classification import PyTorchClassifier
@@ -37,30 +38,33 @@ class _Crossing(nn.Module):  # type: ignore[misc]
 
 @task(tags=["defence", "training", "distillation", "torch", "AML.M0003"])
 def defensive_distillation(
-    teacher: Annotated[Estimator, "around a torch network, best trained at the same temperature"],
-    student: Annotated[Model, "a network of the same make, not trained, that gives scores (logits)"],
+    teacher: Annotated[Model, "a torch network that gives scores (logits), not trained"],
+    student: Annotated[Model, "another of the same make, not trained"],
     dataset: Dataset,
     *,
-    temperature: Annotated[float, "by which scores are divided while the student learns, 1 or more"] = 20.0,
-    epochs: Annotated[int, "how often the training part is gone through"] = 15,
+    temperature: Annotated[float, "by which scores are divided in training, 1 or more"] = 20.0,
+    epochs: Annotated[int, "how often the training part is gone through, by each of the two"] = 20,
     batch: Annotated[int, "inputs in a batch"] = 64,
     rate: Annotated[float, "learning rate of Adam"] = 0.005,
     seed: Seed = 0,
 ) -> Estimator:
-    """Train the student on what the teacher says at a high temperature, and use it at temperature 1.
+    """Train a teacher at a high temperature, a student on what that one says, and use the student at temperature 1.
 
-    Its gradients then vanish, so that attacks along the loss stop without having failed: it is broken by Carlini and Wagner's
-    attack and by attacks on decisions, and is here to show that. Source: N. Papernot et al., "Distillation as a Defense to
-    Adversarial Perturbations against Deep Neural Networks", S&P 2016, arXiv:1511.04508; broken by N. Carlini, D. Wagner, S&P
-    2017, arXiv:1608.04644. Against: NIST AI 100-2 evasion (NISTAML.022). MITRE ATLAS: AML.M0003.
+    Its scores are then so large that the gradients vanish, and attacks along the loss stop without having failed (ours say so:
+    `AttackFailed`). Attacks on decisions and Carlini and Wagner's break it, and it is here to show that. Source: N. Papernot et
+    al., "Distillation as a Defense to Adversarial Perturbations against Deep Neural Networks", S&P 2016, arXiv:1511.04508;
+    broken by N. Carlini, D. Wagner, S&P 2017, arXiv:1608.04644. Against: NIST AI 100-2 evasion (NISTAML.022). MITRE ATLAS:
+    AML.M0003.
     """
     if temperature < 1:
         raise ValueError(f"the temperature is 1 or more, not {temperature:g}")
     learner = wrap_torch(student, shape=dataset.shape, classes=dataset.classes, rate=rate, clip=dataset.clip)
-    softened = [_estimator(each, temperature, rate, dataset) for each in (teacher, learner)]
+    tutor = wrap_torch(teacher, shape=dataset.shape, classes=dataset.classes, rate=rate, clip=dataset.clip)
+    wise, learning = (_estimator(each, temperature, rate, dataset) for each in (tutor, learner))
+    inputs, wanted = as_inputs(dataset.x_train), np.eye(dataset.classes, dtype=np.float32)[dataset.y_train]
     with seeded(seed):
-        distil = DefensiveDistillation(softened[0], batch_size=batch, nb_epochs=epochs)
-        distil(as_inputs(dataset.x_train), softened[1])
+        wise.fit(inputs, wanted, batch_size=batch, nb_epochs=epochs)
+        DefensiveDistillation(wise, batch_size=batch, nb_epochs=epochs)(inputs, learning)
     return learner
 
 

@@ -47,25 +47,8 @@ def test_a_keras_network_trained_on_attacked_inputs_loses_less():
     from tiltyard_plugins.models.keras_cnn import keras_cnn, train_keras_cnn, wrap_keras
 
     images = digits()
-    plain = accuracy(train_keras_cnn(images, epochs=6), images, 0.1)
-    hardened = madry_training(wrap_keras(keras_cnn((8, 8, 1), 10)), images, epochs=5, steps=4)
-    assert accuracy(hardened, images, 0.1) > plain + 0.05
+    plain = accuracy(train_keras_cnn(images, epochs=5), images, 0.1)
+    hardened = wrap_keras(keras_cnn((8, 8, 1), 10))
+    adversarial_training(hardened, images, epochs=8, batch=200)  # each batch costs a compilation in ART
+    assert accuracy(hardened, images, 0.1) > plain + 0.03
     assert accuracy(hardened, images, 0) > 0.88
-
-
-def test_distillation_keeps_accuracy_and_hides_gradients(images):
-    """Measured: clean 0.96. What it seems to gain it loses to an attack on decisions."""
-    pytest.importorskip("torch")
-    from tiltyard_plugins.defences.torch_distillation import defensive_distillation
-    from tiltyard_plugins.evasion.decision import hop_skip_jump
-    from tiltyard_plugins.models.torch_cnn import torch_cnn, train_torch_cnn
-
-    teacher = train_torch_cnn(images, epochs=8)
-    student = defensive_distillation(teacher, torch_cnn((8, 8, 1), 10, seed=3), images, epochs=10)
-    assert accuracy(student, images, 0) > 0.92
-    assert np.abs(student.predict(images.x_test)).mean() > 2 * np.abs(teacher.predict(images.x_test)).mean()
-    few = slice(0, 8)
-    attacked = hop_skip_jump(student, images.x_test[few], images.y_test[few])
-    assert np.mean(predict(student, attacked) == images.y_test[few]) < 0.3
-    with pytest.raises(ValueError, match="1 or more"):
-        defensive_distillation(teacher, torch_cnn((8, 8, 1), 10), images, temperature=0.5)

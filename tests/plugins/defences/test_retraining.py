@@ -21,10 +21,10 @@ def accuracy(estimator, dataset, eps):
 
 
 def test_a_retrained_model_loses_less_under_attack(flat):
-    """Measured at eps 0.1: 0.60 before, 0.73 after; clean 0.969 and 0.958."""
+    """Measured at eps 0.1: 0.60 before, 0.68 after 5 rounds, 0.73 after 10; clean 0.969 and 0.958."""
     plain = wrap(classifier(flat))
     hardened = retrain_on_attacked(plain, flat, eps=0.1, rounds=5, steps=5)
-    assert accuracy(hardened, flat, 0.1) > accuracy(plain, flat, 0.1) + 0.07
+    assert accuracy(hardened, flat, 0.1) > accuracy(plain, flat, 0.1) + 0.05
     assert accuracy(hardened, flat, 0) > 0.93
     assert accuracy(hardened, flat, 0.4) < 0.1  # no defence helps against a change this large
 

@@ -122,6 +122,13 @@ def test_a_torch_copy_learns_from_labels_and_from_probabilities():
         assert rating["agreement"] > 0.7
     labels = images.y_train[half:]
     _, adaptive = knockoff(
-        victim, thief, images.x_train[half:], images, labels=labels, queries=60, sampling="adaptive", epochs=5
+        victim,
+        thief,
+        images.x_train[half:],
+        images,
+        labels=labels,
+        queries=150,
+        sampling="adaptive",
+        epochs=15,
     )
-    assert adaptive["agreement"] > 0.2
+    assert adaptive["agreement"] > 0.3
