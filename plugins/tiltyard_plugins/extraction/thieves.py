@@ -10,17 +10,18 @@ import numpy as np
 from art.estimators.classification import BlackBoxClassifier, SklearnClassifier
 from sklearn.base import ClassifierMixin, clone
 
+from tiltyard import types
 from tiltyard_plugins.models.estimators import predict, predict_probabilities
-from tiltyard_plugins.types import Data, Estimator, Model
+from tiltyard_plugins.types import Data, Model
 
 __all__ = ["Answers", "Budget", "Copy", "Pool", "Thief", "asked", "rate_copy", "ready", "said_as", "taken"]
 
 Thief = Annotated[
-    Model | Estimator,
+    Model,
     "the copy's make: a classifier of scikit-learn, or a wrapped network; it is not changed itself",
 ]
 Pool = Annotated[
-    Any,
+    types.Array,
     "the attacker's own inputs to ask with, as the victim takes them; unlike its training data, as a rule",
 ]
 Budget = Annotated[int, "how many queries may be asked; the pool has as many inputs at least"]

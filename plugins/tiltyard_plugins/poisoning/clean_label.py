@@ -1,6 +1,6 @@
 """The back door whose poisoned images all keep their right label, so that nobody who looks at them is warned."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from art.attacks.poisoning import PoisoningAttackBackdoor, PoisoningAttackCleanLabelBackdoor
@@ -58,11 +58,15 @@ def clean_label_backdoor(
         )
         attack.attack.set_params(verbose=False)
         hard = as_inputs(attack.attack.generate(images[mask]))
-    still = np.abs(hard - images[mask]).reshape(len(hard), -1).max(axis=1) <= UNCHANGED
+    _see_that_most_changed(images[mask], hard)
+    images[mask], _ = attack.backdoor.poison(hard, labels[mask])
+    return dataset.with_(x_train=images), mask
+
+
+def _see_that_most_changed(before: Any, after: Any) -> None:
+    still = np.abs(after - before).reshape(len(after), -1).max(axis=1) <= UNCHANGED
     if still.mean() > 0.5:
         raise PoisonFailed(
             f"the proxy's gradients left {still.sum()} of {len(still)} images as they were: they would be poisoned by the "
             "trigger alone. Train the proxy less sharply, or give more steps"
         )
-    images[mask], _ = attack.backdoor.poison(hard, labels[mask])
-    return dataset.with_(x_train=images), mask

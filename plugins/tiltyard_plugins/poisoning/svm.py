@@ -81,24 +81,26 @@ def svm_poisoning(
             _Machine(machine, clip_values=dataset.clip),
             step=step,
             eps=np.inf,  # run all iterations: ART would stop where the harm grows
+            max_iter=iterations,
+            verbose=False,
             x_train=x_fit,
             y_train=np.eye(2)[y_fit],
             x_val=x_judge,
             y_val=np.eye(2)[y_judge],
-            max_iter=iterations,
-            verbose=False,
         )
         chosen = random.choice(len(x_fit), points, replace=False)
         starts, wrong = x_fit[chosen], 1 - y_fit[chosen]
-        moved = [
-            attack.generate_attack_point(start.copy(), np.eye(2)[label])[0]
-            for start, label in zip(starts, wrong, strict=True)
-        ]
+        moved = _moved(attack, starts, wrong)
     if np.allclose(moved, starts):
         raise PoisonFailed(
             "no point moved: none is a support vector, and so none has a gradient. Lower the penalty"
         )
     return _added(dataset, moved, wrong), np.arange(len(x) + points) >= len(x), _added(dataset, starts, wrong)
+
+
+def _moved(attack: Any, starts: Any, wrong: Any) -> Any:
+    pairs = zip(starts, wrong, strict=True)
+    return [attack.generate_attack_point(start.copy(), np.eye(2)[label])[0] for start, label in pairs]
 
 
 def _added(dataset: Data, points: Any, labels: Any) -> Data:
