@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tiltyard.wire import Archive, PluginPin, Task
+from tiltyard.wire import Archive, PluginPin
 from tiltyard_orchestrator.domain.images import Image
 from tiltyard_orchestrator.storage.archives import get_archive
 from tiltyard_orchestrator.storage.images import live_images
 from tiltyard_orchestrator.storage.pending import QueueStanding, queue_standings
-from tiltyard_orchestrator.storage.plugins import read_tasks
+from tiltyard_orchestrator.storage.plugins import Offer, read_offers
 from tiltyard_orchestrator.storage.queues import queue_names
 
 MOST_ARCHIVES = 500
@@ -33,7 +33,7 @@ class Catalogue:
         self._standings_until = float("-inf")
         self._images: dict[str, list[Image]] = {}
         self._images_until = float("-inf")
-        self._tasks: dict[PluginPin, list[Task]] = {}
+        self._offers: dict[PluginPin, Offer] = {}
 
     async def archive(self, session: AsyncSession, sha256: str) -> Archive | None:
         """An archive by its digest."""
@@ -72,12 +72,12 @@ class Catalogue:
         """Ask for what workers can import the next time: one has just said it."""
         self._images_until = float("-inf")
 
-    async def tasks(self, session: AsyncSession, pins: Iterable[PluginPin]) -> dict[PluginPin, list[Task]]:
-        """The tasks of versions."""
+    async def offers(self, session: AsyncSession, pins: Iterable[PluginPin]) -> dict[PluginPin, Offer]:
+        """What versions offer."""
         wanted = list(pins)
-        new = [pin for pin in wanted if pin not in self._tasks]
-        found = await read_tasks(session, [(pin.name, pin.version) for pin in new])
-        if len(self._tasks) + len(new) > MOST_VERSIONS:
-            self._tasks = {pin: self._tasks[pin] for pin in wanted if pin in self._tasks}
-        self._tasks |= {pin: found.get((pin.name, pin.version), []) for pin in new}
-        return {pin: self._tasks[pin] for pin in wanted}
+        new = [pin for pin in wanted if pin not in self._offers]
+        found = await read_offers(session, [(pin.name, pin.version) for pin in new])
+        if len(self._offers) + len(new) > MOST_VERSIONS:
+            self._offers = {pin: self._offers[pin] for pin in wanted if pin in self._offers}
+        self._offers |= {pin: found.get((pin.name, pin.version), Offer()) for pin in new}
+        return {pin: self._offers[pin] for pin in wanted}

@@ -78,8 +78,11 @@ async def _check_graph(
 ) -> tuple[list[ProblemItem], list[Needed]]:
     """Check a graph against the tasks of the versions that the job gets; and say what each task that it uses needs."""
     assert entry_point.graph is not None
-    tasks = await here.catalogue.tasks(session, [candidate.pin for candidate in candidates])
-    known = Catalogue(task for some in tasks.values() for task in some)
+    offers = await here.catalogue.offers(session, [candidate.pin for candidate in candidates])
+    known = Catalogue(
+        (task for offer in offers.values() for task in offer.tasks),
+        {pin.name: offer.artifact_types for pin, offer in offers.items()},
+    )
     problems = in_file(check_graph(graph, known, entry_point.parameters), entry_point.graph.path)
     used = {task.path: task for task in resolved(graph, known).tasks.values()}
     needs = [

@@ -5,6 +5,7 @@ import hashlib
 import secrets
 from contextlib import suppress
 
+from tiltyard.artifact_types.reading import artifact_types_of
 from tiltyard.plugins import PluginSource, read_plugin
 from tiltyard.wire import JobState, ProblemItem
 from tiltyard_api.checks import CHECK_ARCHIVE, CHECK_BYTES, check_of
@@ -57,6 +58,7 @@ async def pushed(here: Parts, source: PluginSource, *, queue: str | None) -> Pus
         await _check_queue(here, queue)
         await _store(here, archive_key(CHECK_ARCHIVE.sha256), CHECK_BYTES)
     packed = await asyncio.to_thread(source.packed)
+    artifact_types = await asyncio.to_thread(artifact_types_of, source.files)
     new = NewVersion(
         plugin=source.name,
         version=source.version,
@@ -66,6 +68,7 @@ async def pushed(here: Parts, source: PluginSource, *, queue: str | None) -> Pus
         description=source.description,
         requires=list(source.requires),
         tasks=source.tasks,
+        artifact_types=sorted(artifact_types),
     )
     await _store(here, plugin_key(new.sha256), packed)
     async with here.database.transaction() as session:

@@ -36,11 +36,11 @@ async def list_tasks(
     async with here.database.transaction() as session:
         versions = await current_versions(session, plugin)
         pins = [PluginPin(name=name, version=version, sha256=sha256) for name, version, sha256 in versions]
-        tasks = await here.catalogue.tasks(session, pins)
+        offers = await here.catalogue.offers(session, pins)
         requires = await requirements(session, [(pin.name, pin.version) for pin in pins])
         images = await here.catalogue.images(session, lost_after=here.settings.worker_lost_after)
         queues = await queue_names(session)
-    found = [task for some in tasks.values() for task in some if _fits(task, search, kind, tag)]
+    found = [task for offer in offers.values() for task in offer.tasks if _fits(task, search, kind, tag)]
     page = page_of(found, lambda task: task.path, cursor, limit)
     listings = [
         TaskListing(

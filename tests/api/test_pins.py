@@ -177,6 +177,22 @@ async def test_a_graph_runs_with_the_tasks_of_the_versions_that_it_gets(gateway:
     assert problem["pointer"].startswith("/attack.yaml/graph/attack")
 
 
+async def test_a_graph_saves_as_what_the_sdk_or_one_of_its_plugins_knows(gateway: Gateway) -> None:
+    types = 'from tiltyard.artifact_types import artifact_type\n@artifact_type("wave")\nclass Wave: ...\n'
+    pushed = await push(gateway, source=TASK + types)
+    assert pushed.artifact_types == ["wave"]
+    kept = "artifact_outputs:\n  a: {contents: $attack, task: {name: NAME}}\n"
+    answers = {}
+    for name in ("wave", "json", "waves"):
+        files = {"attack.yaml": GRAPH + kept.replace("NAME", name)}
+        archive = await project(gateway, "entry_points: {main: {graph: attack.yaml}}", **files)
+        answers[name] = await asks(gateway, archive=archive)
+    assert [answers[name].status_code for name in ("wave", "json")] == [201, 201]
+    [problem] = answers["waves"].json()["errors"]
+    assert (problem["code"], problem["line"]) == ("unknown_artifact_type", 9)
+    assert "wave" in problem["detail"]
+
+
 async def test_a_task_that_the_image_cannot_load_is_refused_with_the_queue_that_can(gateway: Gateway) -> None:
     await push(gateway, source=f"import torch\n{TASK}")
     await beat(gateway, modules=["numpy"])

@@ -1,6 +1,6 @@
 """Plugins and their versions, read. The bytes are in the store, under `plugins/{sha256}`, before a version is written."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,6 +11,14 @@ from tiltyard.wire.model import Page
 from tiltyard.wire.plugins import Plugin, PluginState, PluginVersion, Task
 from tiltyard_orchestrator.storage.cursor import decode_name, encode
 from tiltyard_orchestrator.storage.tables import PluginRow, PluginVersionRow
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """What a version has for graphs and scripts."""
+
+    tasks: list[Task] = field(default_factory=list)
+    artifact_types: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,20 +115,22 @@ async def current_versions(session: AsyncSession, plugin: str | None = None) -> 
     return [(name, version, sha256) for name, version, sha256 in found]
 
 
-async def read_tasks(
-    session: AsyncSession, versions: list[tuple[str, str]]
-) -> dict[tuple[str, str], list[Task]]:
-    """The tasks of versions, each named by plugin and version."""
+async def read_offers(session: AsyncSession, versions: list[tuple[str, str]]) -> dict[tuple[str, str], Offer]:
+    """What versions offer, each named by plugin and version."""
     if not versions:
         return {}
     place = tuple_(col(PluginVersionRow.plugin), col(PluginVersionRow.version))
     found = await session.execute(
         select(
-            col(PluginVersionRow.plugin), col(PluginVersionRow.version), col(PluginVersionRow.tasks)
+            col(PluginVersionRow.plugin),
+            col(PluginVersionRow.version),
+            col(PluginVersionRow.tasks),
+            col(PluginVersionRow.artifact_types),
         ).where(place.in_(versions))
     )
     return {
-        (plugin, version): [Task.model_validate(task) for task in tasks] for plugin, version, tasks in found
+        (plugin, version): Offer(tasks=[Task.model_validate(task) for task in tasks], artifact_types=types)
+        for plugin, version, tasks, types in found
     }
 
 
@@ -159,6 +169,7 @@ def as_version(row: PluginVersionRow, current: str | None, tasks: list[Task]) ->
         description=row.description,
         requires=row.requires,
         tasks=tasks,
+        artifact_types=row.artifact_types,
         created_at=row.created_at,
     )
 

@@ -3,7 +3,7 @@
 A version that was refused was never published: it may be pushed once more, with the same files or with better ones.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -32,6 +32,7 @@ class NewVersion:
     description: str
     requires: list[str]
     tasks: list[Task]
+    artifact_types: list[str] = field(default_factory=list)
 
     @property
     def pin(self) -> PluginPin:
@@ -111,6 +112,7 @@ async def _write(session: AsyncSession, new: NewVersion, job: str | None) -> Non
         "description": new.description,
         "requires": new.requires,
         "tasks": [task.model_dump(mode="json") for task in new.tasks],
+        "artifact_types": new.artifact_types,
         "created_at": func.now(),
     }
     await session.execute(

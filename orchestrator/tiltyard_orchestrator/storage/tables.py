@@ -341,4 +341,7 @@ class PluginVersionRow(Table, table=True):
     description: str = Field(default="", sa_type=Text)
     requires: list[str] = Field(sa_type=ARRAY(Text))
     tasks: list[dict[str, Any]] = Field(sa_type=JSONB)
+    artifact_types: list[str] = Field(
+        default_factory=list, sa_type=ARRAY(Text), sa_column_kwargs={"server_default": text("'{}'")}
+    )
     created_at: datetime = Field(sa_column_kwargs={"server_default": NOW})

@@ -131,6 +131,8 @@ class PluginVersion(WireModel):
     requires: list[str] = Field(default_factory=list)
     """Requirements that it declares (`torch>=2`); images are checked against them, and nothing is installed."""
     tasks: list[Task] = Field(default_factory=list)
+    artifact_types: list[str] = Field(default_factory=list)
+    """The names of the artifact types that it registers, for graphs to save their results as."""
     created_at: datetime
 
 

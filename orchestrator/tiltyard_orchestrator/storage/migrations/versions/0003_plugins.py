@@ -46,6 +46,9 @@ def upgrade() -> None:
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("requires", postgresql.ARRAY(sa.Text()), nullable=False),
         sa.Column("tasks", postgresql.JSONB(), nullable=False),
+        sa.Column(
+            "artifact_types", postgresql.ARRAY(sa.Text()), server_default=sa.text("'{}'"), nullable=False
+        ),
         _moment("created_at"),
         sa.CheckConstraint("state IN ('checking', 'ready', 'refused')", name=op.f("ck_plugin_version_state")),
         sa.CheckConstraint(
