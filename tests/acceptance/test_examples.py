@@ -6,12 +6,14 @@ The figures are held to the ranges that were measured, with room for other proce
 import csv
 import io
 import json
+import shutil
 import subprocess
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -41,12 +43,21 @@ class Outcome:
         return png.startswith(b"\x89PNG") and len(png) > 5_000 and b"<svg" in svg
 
 
+def copied(name: str, folder: Path) -> Path:
+    """A copy of an example without what an earlier run left beside it."""
+    return Path(
+        shutil.copytree(
+            EXAMPLES / name, folder / name, ignore=shutil.ignore_patterns("outputs"), dirs_exist_ok=True
+        )
+    )
+
+
 def run(testbed: Testbed, name: str, entry: str = "main", **parameters: str) -> Outcome:
     """Run an example as a job, and bring what it left."""
     given = [word for key, value in parameters.items() for word in ("-P", f"{key}={value}")]
-    done = testbed.run(
-        "submit", str(EXAMPLES / name), "-x", "examples", "-e", entry, *given, "--wait", code=None
-    )
+    with TemporaryDirectory() as folder:
+        example = copied(name, Path(folder))
+        done = testbed.run("submit", str(example), "-x", "examples", "-e", entry, *given, "--wait", code=None)
     job = done.stdout.split()[0]
     assert done.returncode == 0, testbed.run("logs", job).stdout[-3000:]
     outcome = Outcome()
@@ -193,7 +204,7 @@ def locally(name: str, tmp_path: Path, entry: str = "main", **parameters: str) -
     """Run an example without a testbed, in the environment of these tests; return the folder of its artifacts."""
     given = [word for key, value in parameters.items() for word in ("-P", f"{key}={value}")]
     outputs = tmp_path / f"{name}-{entry}"
-    command = [TILTYARD, "run", str(EXAMPLES / name), "-e", entry, *given, "--outputs", str(outputs)]
+    command = [TILTYARD, "run", str(copied(name, tmp_path)), "-e", entry, *given, "--outputs", str(outputs)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=170)
     assert done.returncode == 0, done.stdout[-1500:] + done.stderr[-1500:]
     return outputs
