@@ -3,3 +3,5 @@
 The tasks here know nothing of attacks or models: they take the numbers that other tasks gave, by the names that shall stand
 in the legend.
 """
+
+import tiltyard_plugins.toolbox  # noqa: F401 - before ART, which warns on import where torch is missing
