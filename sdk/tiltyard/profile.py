@@ -79,13 +79,35 @@ def read_profile(path: Path) -> Profile | None:
 
 def save_profile(profile: Profile, path: Path | None = None) -> Path:
     """Write the profile, readable by its owner alone; whoever reads at the same time sees the old or the new one, whole."""
-    path = path or profile_path()
+    return _write({"url": profile.url.rstrip("/"), "token": profile.token}, path or profile_path())
+
+
+def save_worker(settings: Mapping[str, str], path: Path | None = None) -> Path:
+    """Write what a further worker on this machine needs to join its testbed: the settings of those that run, by name."""
+    return _write(dict(settings), path or worker_path())
+
+
+def load_worker(path: Path | None = None) -> dict[str, str]:
+    """What `save_worker` wrote; nothing where there is no such file, or it cannot be read."""
+    try:
+        kept = json.loads((path or worker_path()).read_bytes())
+        return {str(name): str(value) for name, value in kept.items()}
+    except (OSError, ValueError, AttributeError):
+        return {}
+
+
+def worker_path(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where it is kept: beside the profile, which no job sees."""
+    return profile_path(environment).with_name("worker.json")
+
+
+def _write(content: Mapping[str, str], path: Path) -> Path:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump({"url": profile.url.rstrip("/"), "token": profile.token}, file)
+            json.dump(content, file)
             file.write("\n")
         draft.replace(path)
     finally:

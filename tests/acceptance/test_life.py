@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.acceptance.test_first_attack import events_of, sleepers, submitted
-from tests.acceptance.testbed import Testbed
-from tests.servers import wait_for
+from tests.acceptance.testbed import TILTYARD, Testbed, start
+from tests.servers import stop, wait_for
 
 
 def worker_of(testbed: Testbed) -> str:
@@ -87,6 +89,17 @@ def test_a_worker_drains_and_rejoins(testbed: Testbed, probe: Path) -> None:
     finally:
         testbed.run("worker", "rejoin", worker)
     testbed.run("wait", queued)
+
+
+@pytest.mark.parametrize("testbed", ["embedded"], indirect=True)
+def test_another_worker_on_the_same_machine_needs_no_settings(testbed: Testbed, tmp_path: Path) -> None:
+    joining = start(
+        [TILTYARD, "worker", "--queue", "pytorch"], tmp_path / "log", XDG_CONFIG_HOME=str(testbed.home)
+    )
+    try:
+        wait_for(lambda: "pytorch" in [one["queue"] for one in testbed.json("worker", "ls")], seconds=60)
+    finally:
+        stop(joining, seconds=20)
 
 
 def test_a_job_gets_the_file_that_another_one_leaves(testbed: Testbed, tmp_path: Path) -> None:

@@ -4,7 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from tiltyard.profile import NoTestbed, Profile, forget_profile, load_profile, profile_path, save_profile
+from tiltyard.profile import (
+    NoTestbed,
+    Profile,
+    forget_profile,
+    load_profile,
+    load_worker,
+    profile_path,
+    save_profile,
+    save_worker,
+    worker_path,
+)
 
 HERE = Profile(url="http://127.0.0.1:8420", token="ty_here")
 
@@ -66,3 +76,14 @@ def test_a_token_goes_to_no_address_but_its_own(environment: dict[str, str]) -> 
     with pytest.raises(NoTestbed):
         load_profile(there, url="https://elsewhere")
     assert load_profile(environment | {"TILTYARD_TOKEN": "ty_bare"}, url="https://there").token == "ty_bare"
+
+
+def test_what_a_worker_beside_the_testbed_needs_is_kept_beside_the_profile(
+    environment: dict[str, str],
+) -> None:
+    path = worker_path(environment)
+    assert load_worker(path) == {}
+    assert save_worker({"TILTYARD_URL": HERE.url}, path).stat().st_mode & 0o777 == 0o600
+    assert load_worker(path) == {"TILTYARD_URL": HERE.url}
+    path.write_text("[1")
+    assert load_worker(path) == {}

@@ -3,6 +3,7 @@
 The first SIGTERM lets the running job end and takes nothing new; the second, or SIGQUIT, hands the job back and stops.
 """
 
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 from pydantic import ValidationError
 
+from tiltyard.profile import load_worker
 from tiltyard_workers.fences.fence import Fence, choose_fence
 from tiltyard_workers.fences.strays import close_to_jobs
 from tiltyard_workers.gateway import Away, Gateway, Refused
@@ -42,13 +44,17 @@ def worker(
         bool, typer.Option("--exit-with-parent", help="Hand the job back and stop when the launcher ends.")
     ] = False,
 ) -> None:
-    """Run jobs of one queue. Needs TILTYARD_WORKER_TOKEN and TILTYARD_BROKER_URL, and knows no database."""
+    """Run jobs of one queue; it knows no database.
+
+    Beside a testbed that `tiltyard up` started here it needs nothing more; elsewhere TILTYARD_WORKER_TOKEN and
+    TILTYARD_BROKER_URL.
+    """
     if exit_with_parent:
         end_with_parent(SIGQUIT)
     close_to_jobs()
     served = _only(queue)
     given = (("url", url), ("scratch", scratch), ("image", image))
-    settings = _settings({key: value for key, value in given if value is not None})
+    settings = _settings(_beside_a_testbed(url) | {key: value for key, value in given if value is not None})
     chosen = _fence(fence)
     _prepare(settings.scratch)
     gateway = Gateway(settings.url, settings.worker_token.get_secret_value())
@@ -75,6 +81,20 @@ def _only(queues: list[str]) -> str:
     if len(queues) != 1 or any(separator in queues[0] for separator in ", "):
         _stop("a worker serves one queue: start one worker for each", code=2)
     return queues[0]
+
+
+def _beside_a_testbed(url: str | None) -> dict[str, object]:
+    """The settings of the workers of this machine's testbed, for one who was given neither another gateway nor a secret."""
+    kept = load_worker()
+    elsewhere = url or os.environ.get("TILTYARD_URL") or kept.get("TILTYARD_URL")
+    own = {"TILTYARD_WORKER_TOKEN", "TILTYARD_BROKER_URL"} & os.environ.keys()
+    if own or elsewhere != kept.get("TILTYARD_URL"):
+        return {}
+    return {
+        name.removeprefix("TILTYARD_").lower(): value
+        for name, value in kept.items()
+        if name not in os.environ
+    }
 
 
 def _settings(given: Mapping[str, object]) -> WorkerSettings:

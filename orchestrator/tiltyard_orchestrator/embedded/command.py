@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from tiltyard.profile import Profile, save_profile
+from tiltyard.profile import Profile, save_profile, save_worker
 from tiltyard_orchestrator.embedded.data import DataFolder, Unusable, free_port, is_free, why
 from tiltyard_orchestrator.embedded.part import NotReady
 from tiltyard_orchestrator.embedded.testbed import Testbed
@@ -91,6 +91,7 @@ def _complain(tracking: "asyncio.Task[None]") -> None:
 def _announce(testbed: Testbed, *, as_json: bool) -> None:
     try:
         save_profile(Profile(url=testbed.url, token=testbed.token))
+        save_worker(testbed.worker_environment)
     except OSError as error:
         _say(
             f"the profile could not be written ({error.strerror}): set TILTYARD_URL and TILTYARD_TOKEN yourself"

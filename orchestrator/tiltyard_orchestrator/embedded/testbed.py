@@ -152,8 +152,10 @@ class Testbed:
         command = [*TILTYARD, "gateway", "--port", str(self._port)]
         return self._part("gateway", command, _tuning() | environment, ready=self._gateway_answers)
 
-    def _worker(self, number: int) -> Part:
-        environment = {
+    @property
+    def worker_environment(self) -> dict[str, str]:
+        """What a worker on this machine needs to know."""
+        return {
             "TILTYARD_URL": self.url,
             "TILTYARD_WORKER_TOKEN": self._secrets.worker_token,
             "TILTYARD_BROKER_URL": self._broker_url,
@@ -161,6 +163,8 @@ class Testbed:
             "TILTYARD_SCRATCH": str(self._data.scratch),
             "TILTYARD_HIDE": f"{self._data.root}:{profile_path().parent}",
         }
+
+    def _worker(self, number: int) -> Part:
         name = f"worker-{number + 1}"
 
         async def introduced() -> bool:
@@ -171,7 +175,7 @@ class Testbed:
         part = self._part(
             name,
             [*TILTYARD, "worker", "--queue", "cpu"],
-            environment,
+            self.worker_environment,
             ready=introduced,
             # The second one hands a running job back.
             stop_signals=(signal.SIGTERM, signal.SIGTERM),
