@@ -5,6 +5,7 @@ import os
 import pytest
 
 from tiltyard.archive import ArchiveRefused, Limits, inspect, pack_directory, unpack
+from tiltyard.archive.packing import MADE_HERE
 
 
 @pytest.fixture
@@ -33,6 +34,14 @@ def test_the_same_files_give_the_same_bytes(folder, tmp_path):
     (folder / "run.sh").chmod(0o755)
     pack_directory(folder, tmp_path / "b")
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_what_a_run_on_this_machine_left_is_left_out(folder, tmp_path):
+    for name in ("outputs/curve.png", f"outputs/{MADE_HERE}", "data/x"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("x")
+    pack_directory(folder, tmp_path / "packed")
+    assert inspect(tmp_path / "packed").files == ["MLproject", "data/x", "run.sh", "src/é.py"]
 
 
 def test_what_no_entry_point_needs_is_left_out(folder, tmp_path):

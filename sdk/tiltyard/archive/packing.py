@@ -1,8 +1,9 @@
 """Packs a directory so that the same files give the same archive, byte for byte, and so the same digest.
 
 Names are sorted; times, owners and the umask leave no trace. What no entry point needs is left out (`.git`, `.venv`,
-`__pycache__`, `*.pyc`). Links are refused rather than followed: a packed copy of what a link points to would hide that
-the folder and the archive differ, and a link that leaves the folder would carry what nobody meant to send.
+`__pycache__`, `*.pyc`, and a folder that `tiltyard run` filled). Links are refused rather than followed: a packed copy
+of what a link points to would hide that the folder and the archive differ, and a link that leaves the folder would carry
+what nobody meant to send.
 """
 
 import gzip
@@ -16,6 +17,8 @@ from tiltyard.archive.limits import LIMITS, Budget, Limits
 from tiltyard.archive.names import Parts, Tree, decoded, parts_of
 from tiltyard.archive.refused import ArchiveRefused, Rule
 
+MADE_HERE = ".made-by-tiltyard-run"
+"""A file of this name marks a folder of results: a job that got it would take it for its own."""
 _LEFT_OUT = frozenset({".git", ".venv", "__pycache__"})
 
 
@@ -75,6 +78,8 @@ def _walk(
         parts = parts_of("/".join((*above, decoded(os.fsencode(entry.name)))), limits)
         mode = entry.stat(follow_symlinks=False).st_mode
         if stat.S_ISDIR(mode):
+            if Path(entry.path, MADE_HERE).is_file():
+                continue
             yield parts, entry
             yield from _walk(Path(entry.path), parts, into, limits)
         elif stat.S_ISREG(mode):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tiltyard.archive.packing import MADE_HERE
 from tiltyard_workers.running_locally.prefect_here import hold
 
 MLPROJECT = """\
@@ -72,6 +73,8 @@ def test_a_script_runs_where_it_lies_and_tells_what_a_job_tells(project: Path) -
     ]
     assert [one["seq"] for one in events] == list(range(len(events)))
     assert (project.parent / "kept/curve.txt").read_text() == "curve"
+    assert [path.name for path in (project.parent / "kept").iterdir()] == ["curve.txt"]
+    assert (project / "outputs" / MADE_HERE).exists(), "the next submission leaves the folder out"
 
 
 def test_a_person_sees_what_was_printed_and_how_it_ended(project: Path) -> None:

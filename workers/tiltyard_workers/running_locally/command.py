@@ -3,12 +3,14 @@
 import shutil
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 
+from tiltyard.archive.packing import MADE_HERE
 from tiltyard.cli import exits
 from tiltyard.cli.options import AsJson, pairs
 from tiltyard.cli.show import lasted, on_terminal, print_json, safe
@@ -58,9 +60,15 @@ def run(
         except Refused as refused:
             _tell_problems(refused, as_json=as_json)
             raise typer.Exit(exits.USAGE) from None
+        new = not project.outputs.exists()
         result = _run(project, command, folders, temporary, as_json=as_json)
+    if new and project.outputs.is_dir():
+        with suppress(OSError):
+            (project.outputs / MADE_HERE).touch()  # the next `tiltyard submit` leaves it out
     if outputs is not None and project.outputs.is_dir():
-        shutil.copytree(project.outputs, outputs, dirs_exist_ok=True)
+        shutil.copytree(
+            project.outputs, outputs, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MADE_HERE)
+        )
     raise typer.Exit(CODES.get(result.state, exits.FAILED))
 
 
