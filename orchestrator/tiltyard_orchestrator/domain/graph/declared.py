@@ -12,12 +12,12 @@ from typing import Any
 from tiltyard.wire.archives import Parameter, ParameterType
 from tiltyard.wire.plugins import Kind, Type
 from tiltyard.wire.problems import ProblemItem
+from tiltyard_orchestrator.domain.declared_parameters import read_parameters
 from tiltyard_orchestrator.domain.graph.named_types import type_named
 
 _ALIASES = {"number": "float", "text": "string", "str": "string", "int": "integer", "bool": "boolean"}
 _KNOWN = {kind.value for kind in ParameterType} | set(_ALIASES)
 _ITEMS = {bool: "boolean", int: "integer", float: "float", str: "string"}
-_ABOVE = "/MLproject/entry_points/main"
 IN_JSON = "JSON"
 
 
@@ -31,18 +31,9 @@ class Declared:
 
     def read(self) -> tuple[list[Parameter], list[ProblemItem]]:
         """Return the parameters, or every problem with them, by pointers from `/parameters` on."""
-        # An entry point reads its graph, and a graph its parameters as an entry point does.
-        from tiltyard_orchestrator.domain.entry_point import read_project  # noqa: PLC0415
-
-        if not self._written:
-            return [], []
-        project = read_project({"entry_points": {"main": {"command": "true", "parameters": self._written}}})
-        if isinstance(project, list):
-            return [], [
-                problem.model_copy(update={"pointer": problem.pointer.removeprefix(_ABOVE)})
-                for problem in project
-            ]
-        return project.entry_points[0].parameters, []
+        found = read_parameters(self._written)
+        parameters = [one for one in found if isinstance(one, Parameter)]
+        return parameters, [one for one in found if isinstance(one, ProblemItem)]
 
     def _as_in_mlproject(self, name: str, value: Any) -> Any:
         match value:
