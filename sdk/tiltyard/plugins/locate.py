@@ -7,6 +7,7 @@ its `dioptra.toml` are all taken. Tests, documents and the like beside the packa
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tiltyard.plugins.dioptra import NAME as DIOPTRA
 from tiltyard.plugins.dioptra import Declared, read_dioptra
 from tiltyard.plugins.manifest import NAME, Manifest, read_manifest, read_metadata, requirement_problems
 from tiltyard.plugins.problems import problem
@@ -41,6 +42,8 @@ class Package:
     manifest: Manifest
     declared: list[Declared] = field(default_factory=list)
     """Functions that a `dioptra.toml` lists."""
+    description: bytes | None = None
+    """That file, where it tells of the package by the very name that it is stored under."""
 
 
 def locate(
@@ -75,6 +78,7 @@ def locate(
         folder=folder,
         manifest=manifest,
         declared=dioptra.functions if dioptra else [],
+        description=files[DIOPTRA] if dioptra and folder == f"{package}/" else None,
     )
 
 

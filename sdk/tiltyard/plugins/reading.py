@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tiltyard.plugins.dioptra import NAME as DIOPTRA
 from tiltyard.plugins.files import files_of
 from tiltyard.plugins.limits import PROBLEMS
 from tiltyard.plugins.locate import Package, locate
@@ -98,7 +99,8 @@ _NO_TASKS = (
 
 def _stored(package: Package, version: str) -> dict[str, bytes]:
     manifest = package.manifest
-    return {
+    described = {} if package.description is None else {DIOPTRA: package.description}
+    return described | {
         NAME: written(package.name, version, manifest.description, manifest.requires),
         **{
             f"{package.name}/{path}": content

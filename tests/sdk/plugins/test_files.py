@@ -201,6 +201,18 @@ def test_a_dioptra_file_names_the_outputs_of_its_functions():
     assert task.outputs[0] == TaskOutput(name="left", type=Type(kind="list", of=[Type(kind="string")]))
 
 
+def test_what_a_dioptra_file_says_of_the_package_beside_it_is_kept_with_it():
+    described = DIOPTRA.replace(b"plugins/", b"")
+    files = {"dioptra.toml": described, "hello/tasks.py": b"def split(text): ...\n"}
+    found = read_plugin(files, name="hello", version="1")
+    assert isinstance(found, PluginSource)
+    assert set(found.files) == {"dioptra.toml", "plugin.toml", "hello/tasks.py"}
+    again = read_plugin(found.files, name="hello")
+    assert isinstance(again, PluginSource)
+    assert (again.tasks, again.packed()) == (found.tasks, found.packed())
+    assert [one.name for one in again.tasks[0].outputs] == ["left", "right"]
+
+
 def test_several_plugins_of_a_dioptra_file_are_read_one_by_one():
     files = {"dioptra.toml": DIOPTRA, "plugins/hello/tasks.py": TASK, "plugins/other/tasks.py": TASK}
     assert codes(files, version="1") == ["two_packages"]
