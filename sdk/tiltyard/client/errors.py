@@ -60,7 +60,10 @@ def refusal(problem: Problem) -> Refused:
 def describe(problem: Problem) -> list[str]:
     """A problem in lines for a person: each thing that is wrong with the place where it is."""
     if problem.errors:
-        return [f"{_place(item)}: {item.detail}" if item.pointer.strip("/") else item.detail for item in problem.errors]
+        return [
+            f"{_place(item)}: {item.detail}" if item.pointer.strip("/") else item.detail
+            for item in problem.errors
+        ]
     return [problem.detail or problem.title]
 
 
