@@ -103,11 +103,15 @@ def _away(error: OSError) -> StoreAway:
 
 def _rename(beside: Path, path: Path) -> None:
     while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             beside.replace(path)
         except FileNotFoundError:
             continue  # a delete beside us took the folder away as an empty one
+        except FileExistsError:
+            if path.parent.exists() and not path.parent.is_dir():
+                raise
+            continue  # the same, between the making of the folder and the look at it
         return
 
 
