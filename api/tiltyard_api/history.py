@@ -4,13 +4,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
+from tiltyard.duration import parse_duration
 from tiltyard.wire import ExportedJob, Page, ProblemItem, Prune, Pruned
 from tiltyard_api.auth import User
 from tiltyard_api.download import RANGES, Stored, send
 from tiltyard_api.paging import Cursor, Limit
 from tiltyard_api.parts import Here
 from tiltyard_api.problems import invalid, not_found, responses
-from tiltyard_orchestrator.domain.duration import parse_duration
 from tiltyard_orchestrator.history.export import export_old, record_key
 from tiltyard_orchestrator.storage.exports import count_old, get_exported, list_exported
 

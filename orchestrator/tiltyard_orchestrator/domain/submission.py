@@ -8,12 +8,12 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from tiltyard.duration import parse_duration
 from tiltyard.wire.archives import Archive, EntryPoint
 from tiltyard.wire.jobs import JobSubmission
 from tiltyard.wire.model import Json
 from tiltyard.wire.problems import ProblemItem
 from tiltyard_orchestrator.domain.command import LONGEST_COMMAND, render
-from tiltyard_orchestrator.domain.duration import parse_duration
 from tiltyard_orchestrator.domain.inputs import Input, placed, read_inputs
 from tiltyard_orchestrator.domain.parameters import Bound, bind, did_you_mean, listed, shown
 

@@ -1,12 +1,12 @@
 """How well scores tell members of the training data from others, above all where false alarms must be rare."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
-from sklearn.metrics import roc_auc_score, roc_curve
 
 from tiltyard import task, types
+from tiltyard_plugins.metrics.detection_rates import roc
 
 __all__ = ["AttackFailed", "Members", "Rates", "Scores", "membership_rates"]
 
@@ -36,16 +36,6 @@ def membership_rates(scores: Scores, members: Members) -> Rates:
         raise ValueError("members and others are both needed")
     if not np.isfinite(found).all():
         raise AttackFailed("some scores are no numbers")
-    false, true, _ = roc_curve(truth, found, drop_intermediate=False)
-    return {
-        "auc": float(roc_auc_score(truth, found)),
-        "advantage": float(np.max(true - false)),
-        "tpr_at_fpr_0.01": _rate_at(0.01, false, true),
-        "tpr_at_fpr_0.001": _rate_at(0.001, false, true),
-        "smallest_fpr": 1 / int(np.sum(~truth)),
-        "inputs": len(truth),
-    }
-
-
-def _rate_at(limit: float, false: Any, true: Any) -> float:
-    return float(true[false <= limit].max())
+    curve, rates = roc(truth, found)
+    advantage = max(point["tpr"] - point["fpr"] for point in curve)
+    return {"auc": rates["auc"], "advantage": advantage, **rates, "inputs": len(truth)}

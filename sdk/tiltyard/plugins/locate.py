@@ -42,7 +42,7 @@ class Package:
     manifest: Manifest
     declared: list[Declared] = field(default_factory=list)
     """Functions that a `dioptra.toml` lists."""
-    description: bytes | None = None
+    dioptra: bytes | None = None
     """That file, where it tells of the package by the very name that it is stored under."""
 
 
@@ -78,7 +78,7 @@ def locate(
         folder=folder,
         manifest=manifest,
         declared=dioptra.functions if dioptra else [],
-        description=files[DIOPTRA] if dioptra and folder == f"{package}/" else None,
+        dioptra=files[DIOPTRA] if dioptra and folder == f"{package}/" else None,
     )
 
 

@@ -99,7 +99,7 @@ _NO_TASKS = (
 
 def _stored(package: Package, version: str) -> dict[str, bytes]:
     manifest = package.manifest
-    described = {} if package.description is None else {DIOPTRA: package.description}
+    described = {} if package.dioptra is None else {DIOPTRA: package.dioptra}
     return described | {
         NAME: written(package.name, version, manifest.description, manifest.requires),
         **{

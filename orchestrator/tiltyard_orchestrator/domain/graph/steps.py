@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tiltyard_orchestrator.domain.duration import parse_duration
+from tiltyard.duration import parse_duration
 from tiltyard_orchestrator.domain.graph.conditions import WANTED, Condition, read_condition
 from tiltyard_orchestrator.domain.graph.places import Path
 from tiltyard_orchestrator.domain.graph.references import Reference, reference

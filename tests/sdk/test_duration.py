@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tiltyard.duration import parse_duration
 from tiltyard.wire.jobs import MAX_TIMEOUT_SECONDS
-from tiltyard_orchestrator.domain.duration import parse_duration
 
 
 @pytest.mark.parametrize(
