@@ -78,3 +78,16 @@ def test_an_unknown_archive_hides_no_other_problem():
 def test_a_command_that_no_kernel_would_start_is_refused_when_it_is_submitted(archive):
     [problem] = check(submission(parameters={"eps": 1, "norm": "x" * 131_072}), archive, {"cpu"})
     assert (problem.pointer, problem.code) == ("/parameters", "command_too_long")
+
+
+def test_every_input_that_names_nothing_is_told(archive):
+    project = read_project(
+        {"entry_points": {"main": {"command": "cat {a} {b}", "parameters": {"a": "path", "b": "path"}}}}
+    )
+    assert isinstance(project, Project)
+    taking = archive.model_copy(update={"entry_points": project.entry_points})
+    outcome = check(submission(parameters={"a": "artifact:x", "b": "artifact:"}), taking, {"cpu"})
+    assert [(problem.pointer, problem.code) for problem in outcome] == [
+        ("/parameters/a", "bad_input"),
+        ("/parameters/b", "bad_input"),
+    ]

@@ -89,11 +89,10 @@ def _fill(submission: JobSubmission, archive: Archive | None) -> _Filled | list[
 
 
 def _rendered(entry_point: EntryPoint, values: dict[str, Json]) -> _Filled | list[ProblemItem]:
-    inputs: list[Input] = []
-    for one in read_inputs(entry_point.parameters, values):
-        if isinstance(one, ProblemItem):
-            return [one]
-        inputs.append(one)
+    found = read_inputs(entry_point.parameters, values)
+    if problems := [one for one in found if isinstance(one, ProblemItem)]:
+        return problems
+    inputs = [one for one in found if isinstance(one, Input)]
     command = render(entry_point.command, _arguments(entry_point, placed(values, inputs)))
     if len(command.encode()) > LONGEST_COMMAND:
         detail = f"these values make a command of over {LONGEST_COMMAND} bytes: put the data into a file of the archive"
