@@ -6,6 +6,7 @@ has what it was given.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -68,7 +69,13 @@ async def pinned(
 
 
 def _graph_of(entry_point: EntryPoint) -> Graph | None:
-    graph = None if entry_point.graph is None else read_graph(entry_point.graph.text)
+    return None if entry_point.graph is None else _read(entry_point.graph.text)
+
+
+@lru_cache(maxsize=64)
+def _read(text: str) -> Graph:
+    """A graph, which the next submission of the same one finds read."""
+    graph = read_graph(text)
     assert not isinstance(graph, list), "it was read when the archive was stored"
     return graph
 
