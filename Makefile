@@ -6,17 +6,18 @@ SHELL := /bin/sh
 BIN := .venv/bin
 N := 200
 SEED := 1
+PROCESSES := 2
 SETUP := PYTHON='$(PYTHON)' EXTRAS='$(EXTRAS)' sh scripts/setup.sh
 
-.PHONY: help setup demo up test check format bench faults clean
+.PHONY: help setup demo up test check format bench bench-results faults clean
 
 help: ## list what make can do
 	@echo 'Usage: make TARGET'
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' Makefile
 	@echo
 	@echo 'Variables: ARGS="..." goes to the command of demo, up, test, bench and faults; PYTHON=/path/to/python3.12 chooses the'
-	@echo 'interpreter; EXTRAS="pytorch" installs more.'
+	@echo 'interpreter; EXTRAS="pytorch" installs more; PROCESSES=0 runs the tests in one process.'
 
 setup: ## install all that running, checking and testing needs, into this checkout
 	@$(SETUP) dev
@@ -30,7 +31,7 @@ up: ## start a testbed that stays: make up ARGS="--port 9000"
 	@exec $(BIN)/tiltyard up $(ARGS)
 
 test: check ## check, then run every test; says what is skipped, and why: make test ARGS="tests/domain"
-	@$(BIN)/pytest -rs $(ARGS)
+	@$(BIN)/pytest -rs -n $(PROCESSES) --dist loadfile $(ARGS)
 
 check: setup ## lint, formatting, types, and the layers between the import roots
 	@$(BIN)/ruff check .
@@ -44,6 +45,9 @@ format: setup ## format the code and mend what the linter can mend
 
 bench: setup ## measure submits beside a bare INSERT; benchmarks/README.md says how to read it
 	@$(BIN)/python -m benchmarks.submit $(ARGS)
+
+bench-results: setup ## measure results of 10,000 jobs beside MLflow's own search
+	@$(BIN)/python -m benchmarks.results $(ARGS)
 
 faults: setup ## kill, freeze and cut off every part of a site under load, N times, and judge: make faults N=200 SEED=1
 	@$(BIN)/python -m tests.faults --count $(N) --seed $(SEED) $(ARGS)

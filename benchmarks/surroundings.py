@@ -79,6 +79,20 @@ def gateway(database_url: str, folder: Path) -> Iterator[Gateway]:
             yield Gateway(url=url, token=token)
 
 
+@contextmanager
+def mlflow_server(database_url: str, folder: Path) -> Iterator[str]:
+    """An MLflow tracking server in front of PostgreSQL, one process as the gateway is, ready."""
+    store = make_url(database_url).set(drivername="postgresql+psycopg2").render_as_string(hide_password=False)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = [
+        sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+        "--backend-store-uri", store, "--artifacts-destination", str(folder / "mlflow"),
+    ]  # fmt: skip
+    with _ready(command, f"{url}/health", folder / "mlflow.log", MLFLOW_DISABLE_TELEMETRY="true"):
+        yield url
+
+
 def ready_to_submit(running: Gateway, folder: Path) -> bytes:
     """Upload an archive, and give the body of a job of it."""
     project = folder / "project"
@@ -115,7 +129,7 @@ def _ready(command: list[str], health: str, log: Path, **environment: str) -> It
             return False
 
     try:
-        wait_for(answers)
+        wait_for(answers, seconds=120)
         yield
     finally:
         stop(process)

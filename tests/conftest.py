@@ -14,6 +14,14 @@ from tiltyard_orchestrator.storage.database import Database
 from tiltyard_orchestrator.storage.migrate import upgrade_now
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a case of packed bytes by its argument: an archive holds the second it was packed in.
+
+    Test processes that run side by side must agree on every name.
+    """
+    return argname if isinstance(val, bytes) and not val.isascii() else None
+
+
 async def administer(server: URL, statement: str) -> None:
     """Run a statement that no transaction may hold, such as CREATE DATABASE."""
     connection = await asyncpg.connect(

@@ -109,30 +109,33 @@ def rabbitmq_vhost() -> Iterator[str]:
 @contextmanager
 def s3_server(folder: Path) -> Iterator[dict[str, str]]:
     """An S3 server over the real protocol; gives the settings that name it."""
-    port = free_port()
-    access, secret = "tiltyard", secrets.token_hex(16)
-    command = [
-        str(Path(sys.executable).with_name("rclone")),
-        "serve",
-        "s3",
-        "--addr",
-        f"127.0.0.1:{port}",
-        "--auth-key",
-        f"{access},{secret}",
-        str(folder),
-    ]
+    settings, command = s3_on(folder, free_port())
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen(command, env=os.environ | {"RCLONE_CONFIG": "/dev/null"}, **quiet)
+    process = subprocess.Popen(command, env=os.environ | S3_ENVIRONMENT, **quiet)
     try:
-        wait_for(lambda: answers(port))
-        yield {
-            "TILTYARD_S3_ENDPOINT": f"http://127.0.0.1:{port}",
-            "TILTYARD_S3_BUCKET": "tiltyard",
-            "TILTYARD_S3_ACCESS_KEY": access,
-            "TILTYARD_S3_SECRET_KEY": secret,
-        }
+        wait_for(lambda: answers(int(settings["TILTYARD_S3_ENDPOINT"].rpartition(":")[2])))
+        yield settings
     finally:
         stop(process)
+
+
+S3_ENVIRONMENT = {"RCLONE_CONFIG": "/dev/null"}
+
+
+def s3_on(folder: Path, port: int) -> tuple[dict[str, str], list[str]]:
+    """The settings that name an S3 server on a port, and the command that starts it, as often as it is needed."""
+    access, secret = "tiltyard", secrets.token_hex(16)
+    command = [
+        str(Path(sys.executable).with_name("rclone")), "serve", "s3", "--addr", f"127.0.0.1:{port}",
+        "--auth-key", f"{access},{secret}", str(folder),
+    ]  # fmt: skip
+    settings = {
+        "TILTYARD_S3_ENDPOINT": f"http://127.0.0.1:{port}",
+        "TILTYARD_S3_BUCKET": "tiltyard",
+        "TILTYARD_S3_ACCESS_KEY": access,
+        "TILTYARD_S3_SECRET_KEY": secret,
+    }
+    return settings, command
 
 
 @contextmanager

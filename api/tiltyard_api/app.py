@@ -9,41 +9,46 @@ from pathlib import Path
 from fastapi import APIRouter, FastAPI
 
 from tiltyard import __version__
-from tiltyard_api import (
-    archives,
-    artifacts,
-    attempts,
-    collection,
-    events,
-    experiments,
-    health,
-    history,
-    jobs,
-    log,
-    openapi,
-    plugins,
-    problems,
-    queues,
-    tasks,
-    workers,
-)
-from tiltyard_api.checkup import Checkup
+from tiltyard_api import archives, events, experiments, health, plots, queues, workers
+from tiltyard_api.artifacts import links
+from tiltyard_api.artifacts import routes as artifacts
+from tiltyard_api.attempts import routes as attempts
+from tiltyard_api.bundles import routes as bundles
 from tiltyard_api.door import Door
-from tiltyard_api.guests import Guests
+from tiltyard_api.http import problems
+from tiltyard_api.jobs import history, log, manifests
+from tiltyard_api.jobs import routes as jobs
+from tiltyard_api.mlflow import served
+from tiltyard_api.models import routes as models
+from tiltyard_api.models import versions as model_versions
+from tiltyard_api.openapi import document as openapi
+from tiltyard_api.openapi import page
 from tiltyard_api.parts import Pace, Parts
-from tiltyard_api.reading import Reader
+from tiltyard_api.parts.checkup import Checkup
+from tiltyard_api.parts.guests import Guests
+from tiltyard_api.parts.reading import Reader
+from tiltyard_api.plugins import collection, tasks
+from tiltyard_api.plugins import routes as plugins
+from tiltyard_api.results import metrics
+from tiltyard_api.results import routes as results
+from tiltyard_api.sweeps import results as sweep_results
+from tiltyard_api.sweeps import routes as sweeps
 from tiltyard_orchestrator.artifacts.choose import choose_store
+from tiltyard_orchestrator.artifacts.store import Store
 from tiltyard_orchestrator.broker.hints import Hints
 from tiltyard_orchestrator.broker.publish import Publisher
 from tiltyard_orchestrator.history.export import export_for_ever
 from tiltyard_orchestrator.keeper.loops import Keeper
 from tiltyard_orchestrator.settings import Settings
+from tiltyard_orchestrator.storage.access.tokens import add_token
 from tiltyard_orchestrator.storage.database import Database
-from tiltyard_orchestrator.storage.tokens import add_token
+from tiltyard_orchestrator.tracking.experiments import TrackedExperiments
+from tiltyard_orchestrator.tracking.server import Tracking
 
 EXPORT_EVERY_SECONDS = 600.0
 NOUNS = (
-    archives, plugins, tasks, experiments, queues, workers, attempts, jobs, history, artifacts, log, events,
+    models, model_versions, links, archives, plugins, tasks, experiments, queues, workers, attempts, jobs, sweeps,
+    metrics, results, manifests, history, artifacts, sweep_results, plots, bundles, log, events,
 )  # fmt: skip
 
 
@@ -61,6 +66,7 @@ def create_app(settings: Settings, pace: Pace | None = None) -> FastAPI:
         version=__version__,
         summary="A testbed for machine-learning security.",
         lifespan=lifespan,
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
@@ -70,8 +76,12 @@ def create_app(settings: Settings, pace: Pace | None = None) -> FastAPI:
         api.include_router(noun.routes)
     app.include_router(api)
     app.include_router(health.routes)
+    app.include_router(links.public)
+    app.add_route("/mlflow", served.root, include_in_schema=False)
+    app.mount("/mlflow", served.serve)
     problems.install(app)
     openapi.install(app)
+    page.install(app)
     return app
 
 
@@ -95,15 +105,8 @@ async def running_parts(settings: Settings, pace: Pace) -> AsyncIterator[Parts]:
             tempfile.TemporaryDirectory(prefix="tiltyard-uploads-", dir=_spool_place(settings))
         )
         store = choose_store(settings)
-        if settings.keep_days is not None:
-            exporting = export_for_ever(
-                database,
-                store,
-                keep_seconds=settings.keep_days * 86_400,
-                spool=Path(spool),
-                every=EXPORT_EVERY_SECONDS,
-            )
-            stack.push_async_callback(_end, asyncio.create_task(exporting, name="export"))
+        _export_old(stack, settings, database, store, Path(spool))
+        tracking, tracked = _track(stack, settings, database)
         parts = Parts(
             settings=settings,
             database=database,
@@ -115,6 +118,8 @@ async def running_parts(settings: Settings, pace: Pace) -> AsyncIterator[Parts]:
             checkup=Checkup(database, publisher, store),
             guests=Guests(database),
             reader=Reader(database),
+            tracking=tracking,
+            experiments=tracked,
             spool=Path(spool),
             pace=pace,
         )
@@ -122,6 +127,30 @@ async def running_parts(settings: Settings, pace: Pace) -> AsyncIterator[Parts]:
         stack.push_async_callback(_end, pushing)
         await asyncio.wait([pushing], timeout=collection.PATIENCE_SECONDS)
         yield parts
+
+
+def _export_old(
+    stack: AsyncExitStack, settings: Settings, database: Database, store: Store, spool: Path
+) -> None:
+    if settings.keep_days is None:
+        return
+    exporting = export_for_ever(
+        database, store, keep_seconds=settings.keep_days * 86_400, spool=spool, every=EXPORT_EVERY_SECONDS
+    )
+    stack.push_async_callback(_end, asyncio.create_task(exporting, name="export"))
+
+
+def _track(
+    stack: AsyncExitStack, settings: Settings, database: Database
+) -> tuple[Tracking, TrackedExperiments] | tuple[None, None]:
+    """MLflow, and the experiments in it, kept as ours are; nothing where this testbed has none."""
+    if settings.mlflow_url is None:
+        return None, None
+    tracking = Tracking(settings.mlflow_url)
+    stack.push_async_callback(tracking.close)
+    tracked = TrackedExperiments(database, tracking)
+    stack.push_async_callback(_end, asyncio.create_task(tracked.run(), name="mlflow-experiments"))
+    return tracking, tracked
 
 
 def _spool_place(settings: Settings) -> Path | None:

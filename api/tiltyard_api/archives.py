@@ -10,11 +10,13 @@ from tiltyard.archive import LIMITS, ArchiveRefused, Contents, inspect, read_tex
 from tiltyard.archive import project as projects
 from tiltyard.wire import Archive, ProblemItem
 from tiltyard_api.auth import Anyone, User
-from tiltyard_api.download import RANGES, Stored, send
+from tiltyard_api.http.problems import Refused, invalid, not_found, responses
+from tiltyard_api.jobs.graphs import all_problems
 from tiltyard_api.parts import Here
-from tiltyard_api.problems import invalid, not_found, responses
-from tiltyard_api.upload import Upload, raw_body, receive
-from tiltyard_orchestrator.domain.entry_point import read_project
+from tiltyard_api.transfer.download import RANGES, Stored, send
+from tiltyard_api.transfer.upload import Upload, raw_body, receive
+from tiltyard_orchestrator.artifacts.keep import keep
+from tiltyard_orchestrator.domain.entry_point import Draft, read_draft
 from tiltyard_orchestrator.domain.graph_entry import graph_paths
 from tiltyard_orchestrator.storage.archives import archive_key, get_archive, put_archive
 
@@ -39,9 +41,10 @@ async def upload_archive(request: Request, response: Response, here: Here, _user
     async with receive(request, here.spool, limit=LARGEST_ARCHIVE) as upload:
         async with here.inspections:
             archive = await asyncio.to_thread(read_archive, upload)
+        if isinstance(archive, Draft):
+            raise await _refused(here, archive)
         key = archive_key(upload.sha256)
-        if await here.store.size(key) != upload.size:
-            await here.store.put(key, upload.path)
+        await keep(here.store, key, upload.path, size=upload.size, sha256=upload.sha256)
         async with here.database.transaction() as session:
             stored, new = await put_archive(session, archive)
     response.status_code = 201 if new else 200
@@ -84,11 +87,17 @@ async def download_archive(sha256: Digest, request: Request, here: Here, _anyone
     return await send(here, request, stored)
 
 
-def read_archive(upload: Upload) -> Archive:
-    """Open an upload and read what it declares.
+async def _refused(here: Here, draft: Draft) -> Refused:
+    """Who must mend the form of a project is told as well what a submission would be told."""
+    async with here.database.transaction() as session:
+        return invalid(await all_problems(session, here, draft), "invalid_mlproject")
+
+
+def read_archive(upload: Upload) -> Archive | Draft:
+    """Open an upload and read what it declares; return it as a draft where its form is wrong.
 
     Raises:
-        Refused: it breaks a rule, or its MLproject is missing, doubled or malformed.
+        Refused: it breaks a rule, or its MLproject is missing, doubled or no YAML.
     """
     try:
         contents: Contents = inspect(upload.path)
@@ -97,9 +106,10 @@ def read_archive(upload: Upload) -> Archive:
     except ArchiveRefused as refused:
         item = ProblemItem(pointer="", code=refused.rule, detail=refused.message)
         raise invalid([item], refused.rule) from refused
-    project = read_project(document, texts)
-    if isinstance(project, list):
-        raise invalid(project, "invalid_mlproject")
+    draft = read_draft(document, texts)
+    if draft.problems():
+        return draft
+    project = draft.project
     return Archive(
         sha256=upload.sha256,
         size=upload.size,

@@ -6,10 +6,10 @@ from fastapi import Depends, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import HTTPConnection
 
+from tiltyard_api.http.problems import Refused
 from tiltyard_api.parts import Here
-from tiltyard_api.problems import Refused
-from tiltyard_orchestrator.storage import tokens
-from tiltyard_orchestrator.storage.tokens import Bearer
+from tiltyard_orchestrator.storage.access import tokens
+from tiltyard_orchestrator.storage.access.tokens import Bearer
 
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
 # It only tells OpenAPI; it refuses nobody.

@@ -13,16 +13,22 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from tiltyard_api.auth import token_of, unauthorized
+from tiltyard_api.http.problems import Refused, answer, explain
 from tiltyard_api.parts import Parts, parts_of
-from tiltyard_api.problems import Refused, answer, explain
-from tiltyard_api.sockets import Close, admit
-from tiltyard_orchestrator.storage.tokens import Bearer
+from tiltyard_api.stream.sockets import Close, admit
+from tiltyard_orchestrator.storage.access.tokens import Bearer
 
 log = structlog.get_logger(__name__)
 
-LARGEST_DOCUMENT = 16 << 20
-"""Bytes of a body that is parsed. An attempt's report of a flood of output is the largest that is meant."""
-RAW = re.compile(r"/api/v1/(archives|plugins|attempts/[^/]+/[^/]+/artifacts/.*)", re.DOTALL)
+LARGEST_DOCUMENT = 4 << 20
+"""Bytes of a body that is parsed. While it is, nobody else is answered: a few seconds, if all of it is wrong."""
+LARGER_DOCUMENT = 16 << 20
+"""Of an attempt's report of a flood of output, and of a sweep that lists a hundred thousand values of every axis."""
+_LARGER = re.compile(r"/api/v1/(attempts/[^/]+/[^/]+/(report|finish)|sweeps(:validate)?)")
+RAW = re.compile(
+    r"/mlflow/.*|/api/v1/(archives|bundles|plugins|jobs/[^/]+/artifacts/.*|attempts/[^/]+/[^/]+/artifacts/.*)",
+    re.DOTALL,
+)
 """What is streamed to disk, under limits of its own."""
 ATTEMPTS = "/api/v1/attempts/"
 """The attempt's own token opens these; their routes judge it beside the job."""
@@ -77,6 +83,7 @@ class Door:
         try:
             _refuse_nul(scope)
             scope["tiltyard.bearer"] = await admit(parts_of(socket), socket)
+            _refuse_mlflow(scope)
             await self._app(scope, receive, sending)
         except WebSocketDisconnect:
             return
@@ -114,23 +121,30 @@ def _refuse_nul(scope: Scope) -> None:
         raise Refused(400, "bad_request", "the address holds a NUL character")
 
 
+def _refuse_mlflow(scope: Scope) -> None:
+    # What is mounted there answers requests alone.
+    if scope["path"].startswith("/mlflow/"):
+        raise Close(4404, "nothing below /mlflow is a WebSocket")
+
+
 def _limited(scope: Scope, receive: Receive) -> Receive:
+    limit = LARGER_DOCUMENT if _LARGER.fullmatch(scope["path"]) else LARGEST_DOCUMENT
     headers = dict(scope["headers"])
     declared = headers.get(b"content-length", b"0")
-    if declared.isdigit() and int(declared) > LARGEST_DOCUMENT:
-        raise _too_large()
+    if declared.isdigit() and int(declared) > limit:
+        raise _too_large(limit)
     size = 0
 
     async def receiving() -> Message:
         nonlocal size
         message = await receive()
         size += len(message.get("body", b""))
-        if size > LARGEST_DOCUMENT:
-            raise _too_large()
+        if size > limit:
+            raise _too_large(limit)
         return message
 
     return receiving
 
 
-def _too_large() -> Refused:
-    return Refused(413, "too_large", f"the body is larger than the {LARGEST_DOCUMENT >> 20} MiB taken here")
+def _too_large(limit: int) -> Refused:
+    return Refused(413, "too_large", f"the body is larger than the {limit >> 20} MiB taken here")

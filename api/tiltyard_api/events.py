@@ -7,13 +7,14 @@ from fastapi import APIRouter, Query, WebSocket
 
 from tiltyard.wire import EventPage, ProblemItem, WireModel
 from tiltyard_api.auth import User, unauthorized
-from tiltyard_api.jobs import JobId, known_job
+from tiltyard_api.http.problems import Refused, invalid, not_found, responses
+from tiltyard_api.jobs.routes import JobId, known_job
 from tiltyard_api.parts import Here, Parts
-from tiltyard_api.problems import Refused, invalid, not_found, responses
-from tiltyard_api.reading import JobGone
-from tiltyard_api.sockets import Close, converse, first_message, send_all
-from tiltyard_api.stream import follow_job, follow_many, next_page
-from tiltyard_orchestrator.storage import tokens
+from tiltyard_api.parts.reading import Followed, JobGone
+from tiltyard_api.stream.follow import follow_job, follow_many, next_page
+from tiltyard_api.stream.sockets import Close, converse, first_message, send_all
+from tiltyard_api.sweeps.routes import named_sweep
+from tiltyard_orchestrator.storage.access import tokens
 
 routes = APIRouter(tags=["events"])
 
@@ -32,7 +33,7 @@ class Ticket(WireModel):
 
 @routes.post("/tickets", operation_id="create_ticket", status_code=201, responses=responses())
 async def create_ticket(here: Here, user: User) -> Ticket:
-    """A ticket for `?ticket=` on a WebSocket URL."""
+    """A ticket for `?ticket=` on a WebSocket URL, or on `/mlflow/enter`, which lets a browser in to MLflow's pages."""
     async with here.database.transaction() as session:
         ticket = await tokens.create_ticket(session, user)
     return Ticket(ticket=ticket, expires_in=tokens.TICKET_SECONDS)
@@ -74,8 +75,9 @@ async def follow_job_events(socket: WebSocket, job: str, here: Here) -> None:
 
 @routes.get("/events", operation_id="follow_events", status_code=426, responses=responses(426))
 async def upgrade_events(_user: User) -> None:
-    """Many jobs' events over one WebSocket: `?experiment=NAME` or `?job=ID&job=ID`, or every job.
+    """Many jobs' events over one WebSocket: `?experiment=NAME`, `?sweep=ID` or `?job=ID&job=ID`, or every job.
 
+    It ends when the jobs that are named have ended, or all jobs of the sweep; otherwise it goes on for jobs yet to come.
     With `?resume=1` the client's first message is `{"after": {job: seq, ...}}`, the `seq` that it has of each job.
     """
     headers = {"Upgrade": "websocket", "Connection": "Upgrade"}
@@ -88,19 +90,29 @@ async def follow_many_events(socket: WebSocket, here: Here) -> None:
     asked = socket.query_params
     jobs = set(asked.getlist("job")) or None
     await _check_known(here, jobs)
+    of = Followed(experiment=asked.get("experiment"), sweep=await _sweep_of(here, asked.get("sweep")))
     await socket.accept()
     known: dict[str, int] = {}
     if asked.get("resume", "") not in {"", "0", "false"}:
         known = await first_message(here, socket)
-    frames = follow_many(here, known, experiment=asked.get("experiment"), jobs=jobs)
+    frames = follow_many(here, known, of, jobs=jobs)
     await converse(here, socket, send_all(here, socket, frames))
 
 
 async def _check_known(here: Parts, jobs: Collection[str] | None) -> None:
     if jobs:
-        unknown = set(jobs) - set(await here.reader.stand(experiment=None, jobs=jobs))
+        unknown = set(jobs) - set(await here.reader.stand(Followed(), jobs=jobs))
         if unknown:
             raise Close(4404, f"there is no job {min(unknown)!r}")
+
+
+async def _sweep_of(here: Parts, sweep: str | None) -> str | None:
+    if sweep is None:
+        return None
+    try:
+        return (await named_sweep(here, sweep)).id
+    except Refused as refused:
+        raise Close(4404, refused.problem.detail) from refused
 
 
 async def _asked_for(here: Parts, socket: WebSocket, job: str) -> tuple[str, int]:

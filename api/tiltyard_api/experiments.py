@@ -7,10 +7,10 @@ from fastapi import APIRouter, BackgroundTasks, Path, Response
 
 from tiltyard.wire import Experiment, ExperimentDraft, ExperimentPatch, Page
 from tiltyard_api.auth import User
-from tiltyard_api.etags import IfMatch, check_match, etag, hold_still
-from tiltyard_api.paging import Cursor, Limit
+from tiltyard_api.http.etags import IfMatch, check_match, etag
+from tiltyard_api.http.paging import Cursor, Limit
+from tiltyard_api.http.problems import Refused, not_found, responses
 from tiltyard_api.parts import Here, Parts
-from tiltyard_api.problems import Refused, not_found, responses
 from tiltyard_orchestrator.storage import experiments
 from tiltyard_orchestrator.storage.experiments import NameTaken, Unfinished
 
@@ -29,6 +29,7 @@ async def create_experiment(
         made = await experiments.create_experiment(session, draft)
     if isinstance(made, NameTaken):
         raise _taken(made)
+    here.experiments_changed()
     response.headers["ETag"] = etag(made)
     return made
 
@@ -59,7 +60,7 @@ async def update_experiment(
 ) -> Experiment:
     """Rename or describe an experiment. With `If-Match`, only as it was when you read it."""
     async with here.database.transaction() as session:
-        await hold_still(session)
+        await experiments.lock_experiment(session, name)
         found = await experiments.get_experiment(session, name)
         if found is None:
             raise not_found("experiment", name)
@@ -69,6 +70,7 @@ async def update_experiment(
         raise _taken(changed)
     if changed is None:
         raise not_found("experiment", name)
+    here.experiments_changed()
     response.headers["ETag"] = etag(changed)
     return changed
 
@@ -81,12 +83,15 @@ async def delete_experiment(name: Name, here: Here, _user: User, after: Backgrou
     if deleted is None:
         raise not_found("experiment", name)
     if isinstance(deleted, Unfinished):
-        detail = f"{deleted.jobs} jobs of it have not ended; cancel them or wait for them first"
+        have, them = ("job of it has", "it") if deleted.jobs == 1 else ("jobs of it have", "them")
+        detail = f"{deleted.jobs} {have} not ended; cancel {them} or wait for {them} first"
         raise Refused(409, "unfinished_jobs", detail)
-    after.add_task(_forget_files, here, deleted.keys)
+    here.experiments_changed()
+    after.add_task(forget_files, here, deleted.keys)
 
 
-async def _forget_files(here: Parts, keys: list[str]) -> None:
+async def forget_files(here: Parts, keys: list[str]) -> None:
+    """Remove the files of jobs that are gone."""
     # No row names them any more: one that stays costs room and nothing else.
     for key in keys:
         try:

@@ -6,10 +6,10 @@ from fastapi import APIRouter, Path, Response
 
 from tiltyard.wire import Page, Queue, QueueDraft, QueuePatch
 from tiltyard_api.auth import User
-from tiltyard_api.etags import IfMatch, check_match, etag, hold_still
-from tiltyard_api.paging import Cursor, Limit, page_of
+from tiltyard_api.http.etags import IfMatch, check_match, etag, hold_still
+from tiltyard_api.http.paging import Cursor, Limit, page_of
+from tiltyard_api.http.problems import not_found, responses
 from tiltyard_api.parts import Here
-from tiltyard_api.problems import not_found, responses
 from tiltyard_orchestrator.storage import queues
 
 routes = APIRouter(prefix="/queues", tags=["queues"])

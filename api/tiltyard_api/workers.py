@@ -6,9 +6,9 @@ from fastapi import APIRouter, Path
 
 from tiltyard.wire import Page, ProblemItem, Worker, WorkerHeartbeat, WorkerOrder, WorkerState
 from tiltyard_api import auth
-from tiltyard_api.paging import Cursor, Limit, page_of
+from tiltyard_api.http.paging import Cursor, Limit, page_of
+from tiltyard_api.http.problems import Refused, invalid, not_found, responses
 from tiltyard_api.parts import Here, Parts
-from tiltyard_api.problems import Refused, invalid, not_found, responses
 from tiltyard_orchestrator.storage import queues, workers
 
 routes = APIRouter(prefix="/workers", tags=["workers"])

@@ -64,6 +64,8 @@ class Settings(Timing):
     s3_access_key: str | None = None
     s3_secret_key: SecretStr | None = None
     s3_region: str | None = None
+    s3_public_endpoint: str | None = None
+    """Where callers reach the store themselves: links to artifacts lead there. None: links lead to the gateway."""
 
     mlflow_url: str | None = None
     host: str = "127.0.0.1"

@@ -1,6 +1,7 @@
-"""Reads a time-out as people write it: seconds, or text such as `90s`, `30m`, `1.5h`, `1d`, `1h30m`.
+"""Reads a length of time as people write it: seconds, or text such as `90s`, `30m`, `1.5h`, `1d`, `1h30m`.
 
-Refuses what is no length of time: zero, less than zero, not a number, longer than a job may live.
+Refuses what is none: zero, less than zero, not a number, longer than the caller allows; a time-out is at most what a job
+may live.
 """
 
 import re
@@ -14,24 +15,24 @@ _UNITS = (86_400, 3_600, 60, 1)
 _LONGEST_TEXT = 64
 
 
-def parse_duration(value: str | float) -> float:
+def parse_duration(value: str | float, *, longest: int = MAX_TIMEOUT_SECONDS) -> float:
     """Return the seconds that `value` means.
 
     Raises ValueError, with a sentence that says what would be right, for what is no duration above 0 and of at most
-    `MAX_TIMEOUT_SECONDS`.
+    `longest` seconds, in whole days.
     """
-    seconds = _from_text(value) if isinstance(value, str) else _from_number(value)
+    seconds = _from_text(value) if isinstance(value, str) else _from_number(value, longest)
     if not seconds > 0:
         raise ValueError(f"{_shown(value)} is no time at all: a duration is above 0")
-    if seconds > MAX_TIMEOUT_SECONDS:
-        raise ValueError(f"{_shown(value)} is too long: the longest is {MAX_TIMEOUT_SECONDS // 86_400}d")
+    if seconds > longest:
+        raise ValueError(f"{_shown(value)} is too long: the longest is {longest // 86_400}d")
     return seconds
 
 
-def _from_number(value: float) -> float:
+def _from_number(value: float, longest: int) -> float:
     if isinstance(value, bool) or value != value:  # noqa: PLR0124 - NaN alone differs from itself
         raise ValueError(_unreadable(str(value)))
-    return float(max(-1, min(value, MAX_TIMEOUT_SECONDS + 1)))  # an int may be beyond every float
+    return float(max(-1, min(value, longest + 1)))  # an int may be beyond every float
 
 
 def _from_text(value: str) -> float:

@@ -8,6 +8,7 @@ A step is told as started, finished, retried, failed or skipped, with the second
 import functools
 import importlib
 import logging
+import os
 import sys
 import threading
 import time
@@ -30,6 +31,7 @@ def watch(module: ModuleType) -> None:
     match module.__name__.rpartition(".")[2]:
         case "flows":
             _leave_out_heartbeats()
+            _leave_out_events()
             _after_init(module.Flow, _hook_flow)
             for name in ("prefect.flow_runs", "prefect.engine"):
                 logging.getLogger(name).addFilter(_worth_reading)
@@ -40,12 +42,22 @@ def watch(module: ModuleType) -> None:
             for name in ("SyncTaskRunEngine", "AsyncTaskRunEngine"):
                 if engine := getattr(module, name, None):
                     engine.call_hooks = _telling_what_has_no_hook(engine.call_hooks)
+                    engine.handle_crash = _telling_crashes(engine.handle_crash)
 
 
 def _leave_out_heartbeats() -> None:
     """Save every flow that is not async a second: so long it waits for the end of a heartbeat that nobody listens to."""
     with suppress(AttributeError, ValueError):  # no setting of the environment can say None
         importlib.import_module("prefect.settings").get_current_settings().flows.heartbeat_frequency = None
+
+
+def _leave_out_events() -> None:
+    """Tell a server that throws Prefect's events away none: each costs it a request, and the job a wait at its end."""
+    if os.environ.get("TILTYARD_PREFECT_EVENTS") != "none":
+        return
+    with suppress(AttributeError, ImportError):
+        nobody = importlib.import_module("prefect.events.clients").NullEventsClient
+        importlib.import_module("prefect.events.worker").EventsWorker.set_client_override(nobody)
 
 
 def _after_init(kind: Any, then: Callable[[Any], None]) -> None:
@@ -61,6 +73,7 @@ def _after_init(kind: Any, then: Callable[[Any], None]) -> None:
 
 def _hook_flow(flow: Any) -> None:
     _add_hook(flow, "on_running_hooks", tiltyard_flow_runs)
+    _add_hook(flow, "on_completion_hooks", tiltyard_flow_finished)
     for name in ("on_failure_hooks", "on_crashed_hooks", "on_cancellation_hooks"):
         _add_hook(flow, name, tiltyard_flow_failed)
 
@@ -91,15 +104,23 @@ class _Clocks:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._began: dict[Any, float] = {}
+        self._tries: dict[Any, int] = {}
         self._why: dict[Any, str] = {}
 
     def start(self, run: Any) -> None:
         with self._lock:
             self._began[run.id] = time.monotonic()
+            self._tries[run.id] = run.run_count
+
+    def runs_already(self, run: Any) -> bool:
+        """Whether this try was told before: Prefect calls the hooks of a run once more where something breaks it off."""
+        with self._lock:
+            return bool(self._tries.get(run.id) == run.run_count)
 
     def stop(self, run: Any) -> dict[str, float]:
         with self._lock:
             began = self._began.pop(run.id, None)
+            self._tries.pop(run.id, None)
             self._why.pop(run.id, None)
         return {} if began is None else {"seconds": round(time.monotonic() - began, 3)}
 
@@ -150,6 +171,8 @@ def tiltyard_retry(_task: Any, run: Any, state: Any) -> bool:
 
 def tiltyard_step_runs(task: Any, run: Any, _state: Any) -> None:
     """Tell that a step began, or began again."""
+    if _clocks.runs_already(run):
+        return
     if run.run_count > 1:
         why = _clocks.why(run)
         _tell_step(task, run, "retried", **_clocks.stop(run), **why)
@@ -169,15 +192,22 @@ def tiltyard_step_failed(task: Any, run: Any, state: Any) -> None:
 
 
 def tiltyard_flow_runs(flow: Any, run: Any, _state: Any) -> None:
-    """Tell that a flow runs once more: what failed in it before is tried again."""
-    if _family.seen(run):
-        tell("flow", {"name": str(flow.name), "status": "retried", "flows": [str(run.id)]}, surely=True)
+    """Tell that a flow runs, or runs once more: what failed in it before is tried again."""
+    _tell_flow(flow, run, "retried" if _family.seen(run) else "started")
+
+
+def tiltyard_flow_finished(flow: Any, run: Any, _state: Any) -> None:
+    """Tell that a flow came to its end: one that never does was broken off, whatever its process ended with."""
+    _tell_flow(flow, run, "finished")
 
 
 def tiltyard_flow_failed(flow: Any, run: Any, state: Any) -> None:
     """Tell that a flow did not come to its end."""
-    told = {"name": str(flow.name), "status": "failed", "message": _error(state), "flows": _family.of(run.id)}
-    tell("flow", told, surely=True)
+    _tell_flow(flow, run, "failed", message=_error(state), flows=_family.of(run.id))
+
+
+def _tell_flow(flow: Any, run: Any, status: str, **more: Any) -> None:
+    tell("flow", {"name": str(flow.name), "status": status, "flows": [str(run.id)], **more}, surely=True)
 
 
 def _telling_what_has_no_hook(call: Any) -> Any:
@@ -193,6 +223,19 @@ def _telling_what_has_no_hook(call: Any) -> Any:
         return call(engine, state)
 
     return call_hooks
+
+
+def _telling_crashes(handle: Any) -> Any:
+    """A task that something other than an error ends (`sys.exit`, a signal) crashes: Prefect calls no hook at all."""
+
+    @functools.wraps(handle)
+    def handle_crash(engine: Any, error: BaseException) -> Any:
+        if engine.task_run is not None:
+            said = f"{type(error).__name__}: {error}"[:LONGEST_MESSAGE]
+            _tell_step(engine.task, engine.task_run, "failed", **_clocks.stop(engine.task_run), message=said)
+        return handle(engine, error)
+
+    return handle_crash
 
 
 def _tell_step(task: Any, run: Any, status: str, **more: Any) -> None:

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,15 @@ from typing import IO, Any
 
 import httpx
 
-from tests.servers import free_port, rabbitmq_vhost, s3_server, stop, wait_for
+from tests.servers import (
+    S3_ENVIRONMENT,
+    answers,
+    free_port,
+    rabbitmq_vhost,
+    s3_on,
+    stop,
+    wait_for,
+)
 
 TILTYARD = str(Path(sys.executable).parent / "tiltyard")
 QUICK = {
@@ -36,6 +44,7 @@ class Testbed:
     home: Path
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     mlflow_url: str | None = None
+    """Where a user finds MLflow: behind the gateway."""
     restart: dict[str, Callable[[], None]] = field(default_factory=dict)
     """How to start a part again that a test killed; the embedded testbed restarts its own."""
 
@@ -98,14 +107,14 @@ def start(command: list[str], log: Path, **environment: str) -> subprocess.Popen
 
 
 @contextmanager
-def embedded(folder: Path, *, mlflow: bool = True) -> Iterator[Testbed]:
+def embedded(folder: Path, *, mlflow: bool = True, options: Sequence[str] = ()) -> Iterator[Testbed]:
     """`tiltyard up` on an empty data directory; again on the same directory it goes on where it was."""
     home = folder / "config"
     home.mkdir(exist_ok=True)
     clean = {
         name: value for name, value in os.environ.items() if not name.startswith(("TILTYARD_", "MLFLOW_"))
     }
-    command = [TILTYARD, "up", "--json", "--data", str(folder / "data"), "--port", str(free_port())]
+    command = [TILTYARD, "up", "--json", "--data", str(folder / "data"), "--port", str(free_port()), *options]
     with (folder / "up.log").open("ab") as log:
         process = subprocess.Popen(
             command,
@@ -124,8 +133,7 @@ def embedded(folder: Path, *, mlflow: bool = True) -> Iterator[Testbed]:
         )
         testbed.processes["up"] = process
         if mlflow and testbed.mlflow_url:
-            health = f"{testbed.mlflow_url}/health"
-            wait_for(lambda: reachable(health), seconds=90)
+            wait_for(lambda: reachable(f"{testbed.mlflow_url}/health", testbed.token), seconds=90)
         yield testbed
     finally:
         if process.poll() is None:
@@ -133,10 +141,11 @@ def embedded(folder: Path, *, mlflow: bool = True) -> Iterator[Testbed]:
         process.stdout.close()
 
 
-def reachable(url: str) -> bool:
+def reachable(url: str, token: str = "") -> bool:
     """Whether a server answers well."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
-        return httpx.get(url, timeout=2).is_success
+        return httpx.get(url, headers=headers, timeout=2).is_success
     except httpx.HTTPError:
         return False
 
@@ -148,12 +157,12 @@ def site(folder: Path, database_url: str) -> Iterator[Testbed]:
     home.mkdir(exist_ok=True)
     with ExitStack() as stack:
         broker = stack.enter_context(rabbitmq_vhost())
-        store = stack.enter_context(s3_server(_made(folder / "s3")))
-        port, mlflow_port = free_port(), free_port()
+        port, mlflow_port, store_port = free_port(), free_port(), free_port()
+        store_settings, store_command = s3_on(_made(folder / "s3"), store_port)
         mlflow_url = f"http://127.0.0.1:{mlflow_port}"
         gateway_settings = (
             QUICK
-            | store
+            | store_settings
             | {
                 "TILTYARD_DATABASE_URL": database_url,
                 "TILTYARD_BROKER_URL": broker,
@@ -166,7 +175,6 @@ def site(folder: Path, database_url: str) -> Iterator[Testbed]:
             "TILTYARD_URL": f"http://127.0.0.1:{port}",
             "TILTYARD_WORKER_TOKEN": gateway_settings["TILTYARD_WORKER_TOKEN"],
             "TILTYARD_BROKER_URL": broker,
-            "TILTYARD_MLFLOW_URL": mlflow_url,
             "TILTYARD_SCRATCH": str(_made(folder / "scratch")),
         }
         testbed = Testbed(
@@ -174,7 +182,7 @@ def site(folder: Path, database_url: str) -> Iterator[Testbed]:
             url=f"http://127.0.0.1:{port}",
             token=gateway_settings["TILTYARD_BOOTSTRAP_TOKEN"],
             home=home,
-            mlflow_url=mlflow_url,
+            mlflow_url=f"http://127.0.0.1:{port}/mlflow",
         )
         subprocess.run(
             [TILTYARD, "db", "upgrade"], env=os.environ | gateway_settings, check=True, capture_output=True
@@ -189,16 +197,25 @@ def site(folder: Path, database_url: str) -> Iterator[Testbed]:
             command = [TILTYARD, "worker", "--queue", "cpu"]
             testbed.processes["worker"] = start(command, folder / "worker.log", **worker_settings)
 
-        testbed.restart = {"gateway": gateway, "worker": worker}
+        def mlflow() -> None:
+            testbed.processes["mlflow"] = start(
+                _mlflow_server(folder, mlflow_port),
+                folder / "mlflow.log",
+                MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false",
+                MLFLOW_DISABLE_TELEMETRY="true",
+                DO_NOT_TRACK="true",
+            )
+
+        def store() -> None:
+            log = folder / "store.log"
+            testbed.processes["store"] = start(store_command, log, **S3_ENVIRONMENT)
+            wait_for(lambda: answers(store_port))
+
+        testbed.restart = {"gateway": gateway, "worker": worker, "mlflow": mlflow, "store": store}
+        store()
         gateway()
         worker()
-        testbed.processes["mlflow"] = start(
-            _mlflow_server(folder, mlflow_port),
-            folder / "mlflow.log",
-            MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false",
-            MLFLOW_DISABLE_TELEMETRY="true",
-            DO_NOT_TRACK="true",
-        )
+        mlflow()
         wait_for(lambda: reachable(f"{testbed.url}/health"), seconds=60)
         wait_for(lambda: any(one["state"] == "idle" for one in _workers(testbed)), seconds=60)
         wait_for(lambda: reachable(f"{mlflow_url}/health"), seconds=90)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import io
 import json
+import secrets
 import socket
 import tarfile
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -15,16 +16,18 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from websockets.asyncio.client import ClientConnection, connect
 
+from tests.api.mlflow import mlflow_server
+from tests.conftest import administer
 from tests.servers import valkey
 from tiltyard.wire import Claim, Job
 from tiltyard_api.app import create_app
 from tiltyard_api.parts import Pace, Parts
-from tiltyard_api.serve import listen
+from tiltyard_api.serving.serve import listen
 from tiltyard_orchestrator.settings import Settings
-from tiltyard_orchestrator.storage.tokens import new_token
+from tiltyard_orchestrator.storage.access.tokens import new_token
 
 USER, WORKER = "ty_user-of-the-tests", "tyw_worker-of-the-tests"
 PROJECT = """
@@ -134,6 +137,13 @@ def broker_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def mlflow_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real MLflow, past any gateway."""
+    with mlflow_server(tmp_path_factory.mktemp("mlflow")) as url:
+        yield url
+
+
 @pytest.fixture
 def start_gateway(database_url: str, broker_url: str, tmp_path: Path) -> Start:
     """Start a gateway: `async with start_gateway(pace=Pace(poll=0.1)) as gateway`."""
@@ -225,6 +235,22 @@ async def cable(database_url: str) -> AsyncIterator[Cable]:
     await line.mend()
     yield line
     await line.cut()
+
+
+@pytest.fixture
+def another_database(postgres_server: URL, template_database: str) -> Iterator[str]:
+    """A second testbed's database."""
+    name = f"{template_database}_{secrets.token_hex(4)}"
+    asyncio.run(administer(postgres_server, f'CREATE DATABASE "{name}" TEMPLATE "{template_database}"'))
+    yield postgres_server.set(database=name).render_as_string(hide_password=False)
+    asyncio.run(administer(postgres_server, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+
+
+@pytest.fixture
+async def elsewhere(start_gateway: Start, another_database: str, tmp_path: Path) -> AsyncIterator[Gateway]:
+    """Another testbed."""
+    async with start_gateway(database_url=another_database, store_dir=tmp_path / "elsewhere") as running:
+        yield running
 
 
 async def frames_of(stream: ClientConnection) -> list[dict[str, Any]]:

@@ -100,7 +100,7 @@ async def test_what_breaks_a_rule_is_refused_by_its_name_and_leaves_nothing(
     assert answer.status_code == 422
     assert code in {answer.json()["code"], *(item["code"] for item in answer.json()["errors"])}
     assert (await gateway.user.get(f"/archives/{hashlib.sha256(body).hexdigest()}")).status_code == 404
-    assert list(gateway.parts.spool.iterdir()) == []
+    assert list(gateway.parts.spool.glob("*.upload")) == []
 
 
 async def zeros(size: int) -> AsyncIterator[bytes]:
@@ -116,7 +116,7 @@ async def test_a_body_over_the_limit_is_refused_with_and_without_a_length(
     headers = {"Content-Length": str(2 << 20)} if announced else {}
     answer = await gateway.user.post("/archives", content=zeros(2 << 20), headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
-    assert list(gateway.parts.spool.iterdir()) == []
+    assert list(gateway.parts.spool.glob("*.upload")) == []
 
 
 async def test_a_form_is_not_taken_for_an_archive(gateway: Gateway) -> None:
@@ -129,9 +129,9 @@ async def test_an_upload_that_breaks_off_leaves_nothing(gateway: Gateway, until:
     head = f"POST /api/v1/archives HTTP/1.1\r\nHost: x\r\nAuthorization: {gateway.user.headers['authorization']}\r\n"
     writer.write(f"{head}Content-Length: 1000\r\n\r\n".encode() + b"x" * 500)
     await writer.drain()
-    await until(lambda: list(gateway.parts.spool.iterdir()))
+    await until(lambda: list(gateway.parts.spool.glob("*.upload")))
     writer.transport.abort()
-    await until(lambda: not list(gateway.parts.spool.iterdir()))
+    await until(lambda: not list(gateway.parts.spool.glob("*.upload")))
     del reader
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import Gateway, log_of
-from tiltyard_api import attempts
-from tiltyard_orchestrator.storage.tokens import new_token
+from tiltyard_api.attempts import routes as attempts
+from tiltyard_orchestrator.storage.access.tokens import new_token
 
 
 def asking(worker: str = "w1") -> dict[str, str]:

@@ -20,7 +20,7 @@ from websockets.sync.client import connect
 
 from tests.api.conftest import PROJECT, USER, Cable, packed
 from tests.servers import free_port, wait_for
-from tiltyard_api.serve import listen
+from tiltyard_api.serving.serve import listen
 
 TILTYARD = str(Path(sys.executable).parent / "tiltyard")
 
@@ -198,7 +198,9 @@ def test_an_answer_on_a_kept_connection_does_not_wait_for_an_acknowledgement() -
 
 
 def test_the_gateway_loads_neither_mlflow_nor_prefect_nor_a_plugin() -> None:
-    code = "import sys, tiltyard_api.serve; print(sorted({name.split('.')[0] for name in sys.modules}))"
+    code = (
+        "import sys, tiltyard_api.serving.serve; print(sorted({name.split('.')[0] for name in sys.modules}))"
+    )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert not {"mlflow", "prefect", "tiltyard_plugins", "tiltyard_workers", "sklearn"} & set(
         json.loads(loaded.replace("'", '"'))

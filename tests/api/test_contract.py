@@ -24,7 +24,7 @@ from tiltyard_orchestrator.settings import Settings
 
 VERBS = (
     "upload|get|head|download|create|list|update|delete|put|claim|report|finish|release|submit|validate|cancel|follow|"
-    "retry|clone|explain|drain|stop|rejoin|prune|activate"
+    "retry|clone|replay|explain|drain|stop|rejoin|prune|activate|pause|resume"
 )
 WORKERS_ONLY = {"put_worker", "claim_job"}
 
@@ -66,9 +66,9 @@ def test_every_answer_is_typed_and_every_error_is_a_problem(document: dict[str, 
                 assert all(schemas), name
 
 
-def test_every_operation_but_health_asks_for_a_token(document: dict[str, Any]) -> None:
+def test_every_operation_but_health_and_what_a_link_opens_asks_for_a_token(document: dict[str, Any]) -> None:
     open_to_all = [one["operationId"] for one in operations(document) if not one.get("security")]
-    assert open_to_all == ["get_health"]
+    assert sorted(open_to_all) == ["download_linked_artifact", "get_health"]
 
 
 def test_everything_sent_has_a_valid_example(document: dict[str, Any]) -> None:
@@ -99,13 +99,23 @@ def test_raw_bodies_are_said_to_be_bytes(document: dict[str, Any]) -> None:
         for one in operations(document)
         if "application/octet-stream" in str(one.get("requestBody"))
     }
-    assert raw == {"upload_archive", "upload_plugin", "put_attempt_artifact"}
+    assert raw == {
+        "upload_archive",
+        "upload_bundle",
+        "upload_plugin",
+        "put_attempt_artifact",
+        "upload_artifact",
+    }
 
 
 async def test_no_input_brings_a_5xx_and_every_answer_is_as_it_is_said(gateway: Gateway) -> None:
     job = await gateway.submit()
     claim = await gateway.running()
-    known = {"job": claim.job, "epoch": claim.epoch, "name": "digits", "sha256": job.archive, "worker": "w1"}
+    asked = {"experiment": "digits", "archive": job.archive, "axes": [{"parameter": "eps", "values": [1, 2]}]}
+    sweep = (await gateway.user.post("/sweeps", json=asked)).json()["id"]
+    known = {
+        "job": claim.job, "epoch": claim.epoch, "name": "digits", "sha256": job.archive, "worker": "w1", "sweep": sweep,
+    }  # fmt: skip
     document = (await gateway.nobody.get(f"{gateway.url}/openapi.json")).json()
     schema = schemathesis.openapi.from_dict(document)
     schema.config.update(base_url=gateway.url)

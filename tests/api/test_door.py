@@ -12,7 +12,7 @@ from tiltyard.wire import Problem
 from tiltyard_api.app import NOUNS
 from tiltyard_api.auth import AttemptOnly
 from tiltyard_orchestrator.artifacts.store import StoreFull
-from tiltyard_orchestrator.storage import tokens
+from tiltyard_orchestrator.storage.access import tokens
 
 
 def problem_of(answer: Any) -> Problem:
@@ -76,13 +76,15 @@ async def test_a_revoked_token_is_refused_within_seconds(gateway: Gateway, until
         ("POST", "/jobs", b"{", "application/json", 400, "malformed_json"),
         ("POST", "/jobs", b"{}", "text/plain", 415, "unsupported_media_type"),
         ("POST", "/jobs", b"{}", None, 415, "unsupported_media_type"),
-        ("POST", "/jobs", b"\xff\xfe", "application/json", 400, None),
-        ("POST", "/jobs", b"[" * 100_000, "application/json", 400, None),
+        ("POST", "/jobs", b"\xff\xfe", "application/json", 400, "malformed_json"),
+        ("POST", "/jobs", b"[" * 100_000, "application/json", 400, "too_deep"),
         ("POST", "/jobs", b'{"parameters":' * 500 + b"1" + b"}" * 500, "application/json", 400, "too_deep"),
-        ("POST", "/jobs", b'{"experiment": ' + b"9" * 5000 + b"}", "application/json", 400, None),
+        ("POST", "/jobs", b'{"experiment": ' + b"9" * 5000 + b"}", "application/json", 400, "malformed_json"),
         ("POST", "/jobs", None, None, 422, "invalid_request"),
         ("POST", "/jobs", b"[]", "application/json", 422, "invalid_request"),
-        ("POST", "/jobs", b" " * (17 << 20), "application/json", 413, "too_large"),
+        ("POST", "/jobs", b" " * (5 << 20), "application/json", 413, "too_large"),
+        ("POST", "/sweeps", b" " * (5 << 20), "application/json", 400, "malformed_json"),
+        ("POST", "/sweeps", b" " * (17 << 20), "application/json", 413, "too_large"),
         ("GET", "/jobs/a%00b", None, None, 400, "bad_request"),
         ("GET", "/jobs?tag=a%00b", None, None, 400, "bad_request"),
         ("GET", "/jobs?tag=%ed%a0%80", None, None, 200, None),
@@ -100,6 +102,10 @@ async def test_a_revoked_token_is_refused_within_seconds(gateway: Gateway, until
         ("GET", "/jobs/feed/events?after=9223372036854775808", None, None, 422, "invalid_request"),
         ("GET", "/jobs/feed/events?wait=nan", None, None, 422, "invalid_request"),
         ("GET", "/jobs/feed/events?wait=61", None, None, 422, "invalid_request"),
+        ("GET", "/history/feed", None, None, 404, "no_such_exported_job"),
+        ("POST", "/experiments", b'{"name": "."}', "application/json", 422, "invalid_request"),
+        ("POST", "/experiments", b'{"name": ".."}', "application/json", 422, "invalid_request"),
+        ("POST", "/experiments", b'{"name": " "}', "application/json", 422, "invalid_request"),
         ("GET", "/archives/xyz", None, None, 422, "invalid_request"),
         ("GET", "/jobs/feed/artifacts/../../../etc/passwd", None, None, 404, None),
     ],
@@ -118,6 +124,39 @@ async def test_bad_requests_get_a_problem_with_a_code(
 async def test_a_query_parameter_that_is_wrong_is_named(gateway: Gateway) -> None:
     problem = problem_of(await gateway.user.get("/jobs", params={"limit": 0, "state": "done"}))
     assert {item.pointer for item in problem.errors} == {"?limit", "?state"}
+
+
+async def test_a_body_of_a_hundred_thousand_mistakes_is_answered_with_the_first_of_them(
+    gateway: Gateway,
+) -> None:
+    tags = {f"k{number}": 1 for number in range(100_000)}
+    answer = await gateway.user.post("/models", json={"name": "x", "tags": tags})
+    problem = problem_of(answer)
+    assert (problem.status, len(problem.errors)) == (422, 1_000)
+    assert problem.detail == "more than 1,000 things are wrong; these are the first"
+    few = problem_of(await gateway.user.post("/experiments", json={"name": "x", "a": 1, "b": 1}))
+    assert (few.detail, len(few.errors)) == ("2 things are wrong", 2)
+
+
+MANY = {f"k{number}": 1 for number in range(1_000)}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "pointer", "detail"),
+    [
+        ("/sweeps", MANY, "", "has 1,000 fields, of which most can mean nothing here"),
+        ("/sweeps", {"experiment": "x", "archive": "0" * 64, "axes": [MANY]}, "/axes/0", "has 1,000 fields"),
+        ("/queues", MANY, "", "has 1,000 fields"),
+        ("/jobs", {"parameters": {f"k{number}": 1 for number in range(1_001)}}, "/parameters", "at most 1000"),
+        ("/jobs:cancel", {"states": ["x"] * 1_000}, "/states", "at most 20"),
+    ],
+)  # fmt: skip
+async def test_of_what_is_far_too_much_no_part_is_looked_at(
+    gateway: Gateway, path: str, body: dict[str, Any], pointer: str, detail: str
+) -> None:
+    asked = {"experiment": "x", "archive": "0" * 64} | body if path == "/jobs" else body
+    [item] = problem_of(await gateway.user.post(path, json=asked)).errors
+    assert (item.pointer, detail in item.detail) == (pointer, True), item.detail
 
 
 async def test_a_method_that_is_not_there_names_those_that_are(gateway: Gateway) -> None:
@@ -174,7 +213,7 @@ async def test_a_disk_that_takes_no_upload_is_said(gateway: Gateway, monkeypatch
         raise OSError(errno.EROFS, "Read-only file system", "/store/.uploads/x")
 
     claim = await gateway.running()
-    monkeypatch.setattr("tiltyard_api.upload._write", protected)
+    monkeypatch.setattr("tiltyard_api.transfer.upload._write", protected)
     answer = await gateway.put(claim, "x", b"x")
     assert (problem_of(answer).code, answer.status_code) == ("store_unavailable", 503)
 
@@ -185,7 +224,7 @@ async def test_our_own_fault_has_an_incident_and_no_insides(
     async def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("secret insides")
 
-    monkeypatch.setattr("tiltyard_api.jobs.list_jobs", broken)
+    monkeypatch.setattr("tiltyard_api.jobs.routes.list_jobs", broken)
     with capture_logs() as logged:
         problem = problem_of(await gateway.user.get("/jobs"))
     assert (problem.status, problem.code) == (500, "internal_error")

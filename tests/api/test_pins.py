@@ -132,7 +132,7 @@ async def test_requirements_are_held_against_what_the_workers_of_the_queue_have(
     assert codes(answer) == [("/queue", "not_in_image")]
     detail = answer.json()["errors"][0]["detail"]
     assert "lacks torch>=2" in detail
-    assert "the queue pytorch has it" in detail
+    assert detail.endswith("the queue pytorch has it")
     assert pins(await submitted(gateway, plugins=["mine"], queue="pytorch")) == {"mine": "1"}
 
 
@@ -213,6 +213,62 @@ async def test_a_graph_file_that_is_malformed_or_missing_is_told_at_the_upload(g
     assert codes(await gateway.user.post("/archives", content=large))[0][1] == "graph_too_large"
 
 
+WRONG = """\
+plugins: [mine, mien]
+parameters:
+  eps: {type: float, default: much}
+graph:
+  a: {fgm: {images: [0.1], epz: $eps}, retries: -1}
+  b: {fmg: $a}
+  c: {other.x.y: $nobody}
+  d: {mine.attacks.fmg: $c.z}
+"""
+
+
+async def test_who_uploads_a_graph_that_is_wrong_is_told_at_once_what_a_submission_would_be_told(
+    gateway: Gateway,
+) -> None:
+    await push(gateway)
+    mlproject = "plugins: [yours]\nentry_points: {main: {graph: a.yaml, parameters: {b: flaot}, comand: x}}"
+    answer = await gateway.user.post("/archives", content=packed(**{"MLproject": mlproject, "a.yaml": WRONG}))
+    assert sorted(codes(answer)) == [
+        ("/MLproject/entry_points/main/comand", "unknown_key"),
+        ("/MLproject/entry_points/main/parameters/b/type", "unknown_type"),
+        ("/MLproject/entry_points/main/plugins/0", "unknown_plugin"),
+        ("/a.yaml/graph/a/fgm/epz", "surplus_argument"),
+        ("/a.yaml/graph/a/retries", "bad_retries"),
+        ("/a.yaml/graph/c/other.x.y", "unknown_plugin"),
+        ("/a.yaml/graph/c/other.x.y/0", "unknown_reference"),
+        ("/a.yaml/graph/d/mine.attacks.fmg", "unknown_task"),
+        ("/a.yaml/parameters/eps/default", "mistyped_default"),
+        ("/a.yaml/plugins/1", "unknown_plugin"),
+    ]
+    told = [one for one in answer.json()["errors"] if one["pointer"].startswith("/a.yaml")]
+    assert all(one["line"] and one["column"] for one in told)
+    assert "did you mean 'mine'" in next(
+        one["detail"] for one in told if one["pointer"].endswith("/plugins/1")
+    )
+
+
+async def test_a_graph_in_form_is_stored_before_its_plugins_are_there_and_a_submission_is_told_all(
+    gateway: Gateway,
+) -> None:
+    await push(gateway)
+    text = WRONG.replace("much", "0.1").replace(", retries: -1", "")
+    archive = await project(gateway, "entry_points: {main: {graph: a.yaml}}", **{"a.yaml": text})
+    for path in ("/jobs", "/jobs:validate"):
+        answer = await asks(gateway, path, archive=archive, plugins=["gone"], parameters={"eps": "much"})
+        assert sorted(codes(answer)) == [
+            ("/a.yaml/graph/a/fgm/epz", "surplus_argument"),
+            ("/a.yaml/graph/c/other.x.y", "unknown_plugin"),
+            ("/a.yaml/graph/c/other.x.y/0", "unknown_reference"),
+            ("/a.yaml/graph/d/mine.attacks.fmg", "unknown_task"),
+            ("/a.yaml/plugins/1", "unknown_plugin"),
+            ("/parameters/eps", "mistyped_parameter"),
+            ("/plugins/0", "unknown_plugin"),
+        ]
+
+
 async def test_fifty_updates_during_submits_give_every_job_one_whole_version(gateway: Gateway) -> None:
     digests: dict[str, str] = {}
     archive = await project(gateway)
@@ -249,3 +305,13 @@ async def test_a_delete_against_submits_leaves_no_job_without_its_version(gatewa
         assert deleted.status_code == (409 if made else 204)
         for answer in made:
             await gateway.user.post(f"/jobs/{answer.json()['id']}/cancel")
+
+
+async def test_a_task_of_a_plugin_that_the_graph_does_not_name_is_pointed_to(gateway: Gateway) -> None:
+    await push(gateway, source=TASK.replace("fgm", "nudge"))
+    graph = "graph:\n  a: {nudge: {images: [0.1]}}\n"
+    archive = await project(gateway, "entry_points: {main: {graph: a.yaml}}", **{"a.yaml": graph})
+    answer = await asks(gateway, archive=archive)
+    assert codes(answer) == [("/a.yaml/graph/a/nudge", "unknown_task")]
+    detail = answer.json()["errors"][0]["detail"]
+    assert "add 'mine' to its `plugins`, or write mine.attacks.nudge" in detail

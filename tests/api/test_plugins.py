@@ -10,7 +10,7 @@ import pytest
 from tests.api.conftest import Gateway, Start, packed
 from tests.api.plugins import a_plugin, asks, look, push, send
 from tiltyard.wire import Claim, Job
-from tiltyard_api.checks import CHECK_ARCHIVE, CHECK_BYTES
+from tiltyard_api.plugins.checks import CHECK_ARCHIVE, CHECK_BYTES
 
 Until = Callable[..., Awaitable[None]]
 

@@ -8,11 +8,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from tests.api.conftest import WORKER, Cable, Gateway, Start, frames_of, log_of
+from tests.api.conftest import USER, WORKER, Cable, Gateway, Start, frames_of, log_of
 from tiltyard_api.parts import Pace
-from tiltyard_orchestrator.storage import tokens
+from tiltyard_orchestrator.storage.access import tokens
 
 Until = Callable[..., Awaitable[None]]
 
@@ -215,12 +216,19 @@ async def test_a_workers_token_is_closed_with_4403(gateway: Gateway) -> None:
 
 
 async def test_a_page_of_another_site_is_closed_with_4403_and_one_of_ours_is_not(gateway: Gateway) -> None:
-    for origin in ("https://evil.example", "null", "http://127.0.0.1"):
+    for origin in ("https://evil.example", "null", "http://127.0.0.1", "http://[", ""):
         async with gateway.socket("/events", headers={"Origin": origin}) as stream:
             assert (await closing_of(stream))[0] == 4403
     job = await gateway.submit()
     async with gateway.socket(f"/jobs/{job.id}/events", headers={"Origin": gateway.url}) as stream:
         assert json.loads(await asyncio.wait_for(stream.recv(), 5))["seq"] == 0
+
+
+async def test_there_is_no_socket_below_mlflow(gateway: Gateway) -> None:
+    sent = {"Authorization": f"Bearer {USER}"}
+    address = f"ws{gateway.url.removeprefix('http')}/mlflow/graphql"
+    async with connect(address, additional_headers=sent, proxy=None) as stream:
+        assert await closing_of(stream) == (4404, "nothing below /mlflow is a WebSocket")
 
 
 async def test_a_ticket_opens_one_socket_once(gateway: Gateway) -> None:

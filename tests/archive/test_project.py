@@ -57,3 +57,10 @@ def test_a_few_aliases_and_merges_are_fine():
         b"x: &x {eps: float}\nentry_points: {main: {command: a, parameters: {<<: *x, eps: string}}}"
     )
     assert document["entry_points"]["main"]["parameters"] == {"eps": "string"}
+
+
+@pytest.mark.parametrize(
+    "data", [b"name: 0x" + b"F" * 20_000, b"name: 1" + b":1" * 20_000, b"a: {b: [-0x" + b"F" * 9_000 + b"]}"]
+)
+def test_a_number_of_many_digits_is_told_by_its_place(data):
+    assert "has more digits than can be told" in detail(data)

@@ -4,6 +4,7 @@
 
 import asyncio
 import errno
+import hashlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from tests.servers import free_port, s3_server
 from tiltyard_orchestrator.artifacts.folder import FolderStore
+from tiltyard_orchestrator.artifacts.keep import keep
 from tiltyard_orchestrator.artifacts.s3 import S3Store
 from tiltyard_orchestrator.artifacts.store import Missing, Store, StoreAway, StoreFull, place
 
@@ -103,6 +105,11 @@ async def test_hostile_keys_stay_apart_and_inside(store: Store, file: Path) -> N
     assert not any(".." in place(key).split("/") or place(key).startswith("/") for key in keys)
 
 
+async def test_a_store_that_nobody_else_reaches_gives_no_links(store: Store, file: Path) -> None:
+    await store.put("linked", file)
+    assert await store.link("linked", disposition="attachment", seconds=60) is None
+
+
 async def test_many_may_put_and_delete_side_by_side(store: Store, file: Path) -> None:
     async def come_and_go(number: int) -> None:
         for _ in range(5):
@@ -162,3 +169,14 @@ async def test_a_wrong_key_is_refused_and_not_taken_for_missing_bytes(tmp_path: 
         assert not await wrong.ready()
         with pytest.raises(StoreAway):
             await wrong.size("a")
+
+
+async def test_kept_is_what_has_the_digest_and_not_what_has_the_size(store: Store, file: Path) -> None:
+    size, sha256 = file.stat().st_size, hashlib.sha256(file.read_bytes()).hexdigest()
+    assert await keep(store, f"archives/{sha256}", file, size=size, sha256=sha256), "nothing was there"
+    assert not await keep(store, f"archives/{sha256}", file, size=size, sha256=sha256)
+    other = file.with_name("other")
+    other.write_bytes(file.read_bytes()[::-1])
+    await store.put(f"archives/{sha256}", other)
+    assert await keep(store, f"archives/{sha256}", file, size=size, sha256=sha256)
+    assert await whole(store, f"archives/{sha256}") == file.read_bytes()

@@ -12,7 +12,7 @@ from tiltyard_orchestrator.broker import publish
 from tiltyard_orchestrator.broker.hints import Hints
 from tiltyard_orchestrator.broker.publish import Publisher
 from tiltyard_orchestrator.broker.wiring import job_queue
-from tiltyard_orchestrator.storage.dispatch import Due
+from tiltyard_orchestrator.storage.jobs.dispatch import Due
 
 
 @pytest.fixture(scope="module", params=["embedded", "site"])

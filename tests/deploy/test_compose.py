@@ -103,8 +103,8 @@ def test_a_worker_holds_no_key_to_database_or_store(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", workers())
-def test_a_worker_reaches_gateway_broker_and_tracking_alone(name: str) -> None:
-    assert set(workers()[name]["networks"]) == {"bell", "work", "tracking"}
+def test_a_worker_reaches_gateway_and_broker_alone(name: str) -> None:
+    assert set(workers()[name]["networks"]) == {"bell", "work"}
     for network in workers()[name]["networks"]:
         assert compose()["networks"][network] == {"internal": True}
 
@@ -120,6 +120,12 @@ def test_a_workers_queue_image_and_broker_user_have_one_name(name: str) -> None:
 
 def test_there_is_a_worker_for_each_image() -> None:
     assert set(workers()) == {"worker-cpu", "worker-pytorch", "worker-tensorflow"}
+
+
+def test_mlflow_is_reached_by_the_gateway_alone() -> None:
+    there = {name for name, service in services().items() if "tracking" in service.get("networks", [])}
+    assert there == {"mlflow", "gateway"}
+    assert "TILTYARD_MLFLOW_URL" in services()["gateway"]["environment"]
 
 
 def test_only_the_gateway_publishes_a_port_and_only_on_loopback() -> None:

@@ -38,3 +38,8 @@ def test_one_image_with_everything_is_enough_and_the_nearest_one_is_told() -> No
 
 def test_of_a_queue_without_workers_nothing_is_known() -> None:
     assert missing(Need(requires=["numpy"]), []) is None
+
+
+def test_a_marker_that_nothing_can_be_said_of_is_not_met() -> None:
+    [lack] = missing(Need(requires=['numpy; os_name ~= "posix"']), [IMAGE]) or []
+    assert lack.startswith('numpy; os_name ~= "posix" (')

@@ -34,19 +34,19 @@ def test_one_place_that_names_two_versions_is_wrong() -> None:
 def test_what_only_a_script_names_is_a_warning() -> None:
     found, _ = wishes([Named(plugins=["nobody"], pointer="/archive", needed=False)])
     chosen = choose(found, {}, {"somebody": {"1": READY}})
-    assert (chosen.problems, chosen.candidates) == ([], [])
+    assert (chosen.refused, chosen.candidates) == ({}, [])
     assert "there is no plugin" in chosen.warnings[0]
 
 
 def test_other_files_under_a_kept_version_are_not_the_same() -> None:
     wanted = kept([PluginPin(name="mine", version="1", sha256="b" * 64)])
     chosen = choose(wanted, {"mine": candidate("mine")}, {})
-    assert [one.code for one in chosen.problems] == ["plugin_changed"]
+    assert [one.code for one in chosen.refused.values()] == ["plugin_changed"]
 
 
 def test_a_plugin_without_a_version_that_is_ready_says_how_its_newest_stands() -> None:
     found, _ = wishes([Named(plugins=["mine"], pointer="/plugins")])
     known = {"mine": {"2": PluginState.refused, "1": PluginState.checking}}
-    (problem,) = choose(found, {}, known).problems
+    (problem,) = choose(found, {}, known).refused.values()
     assert (problem.code, problem.pointer) == ("plugin_not_ready", "/plugins/0")
     assert "version 2 was refused" in problem.detail

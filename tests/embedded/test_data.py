@@ -18,7 +18,7 @@ def test_secrets_and_ports_are_made_once_and_kept_from_others(data: DataFolder) 
     with data.held():
         assert data.secrets() == first
     assert (data.root / "secrets.json").stat().st_mode & 0o777 == 0o600
-    for folder in (data.store, data.mlflow, data.scratch, data.logs):
+    for folder in (data.store, data.mlflow, data.scratch, data.logs, data.run):
         assert folder.stat().st_mode & 0o077 == 0
 
 
@@ -85,3 +85,9 @@ def test_lost_secrets_of_a_database_are_not_replaced_in_silence(data: DataFolder
 
 def _unused_pid() -> int:
     return next(pid for pid in range(4_000_000, 3_000_000, -1) if not psutil.pid_exists(pid))
+
+
+def test_mlflow_listens_on_a_socket_among_the_data_where_its_path_is_not_too_long() -> None:
+    short, long = DataFolder(Path("/d")), DataFolder(Path("/") / ("d" * 100))
+    assert short.mlflow_socket == Path("/d/run/mlflow")
+    assert long.mlflow_socket is None

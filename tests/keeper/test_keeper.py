@@ -15,7 +15,7 @@ from tiltyard_orchestrator.broker.publish import Publisher
 from tiltyard_orchestrator.keeper.loops import Keeper, Pulse
 from tiltyard_orchestrator.settings import Timing
 from tiltyard_orchestrator.storage.database import Database
-from tiltyard_orchestrator.storage.jobs import get_job
+from tiltyard_orchestrator.storage.jobs.read import get_job
 
 __all__ = ["claimed", "submitted"]
 

@@ -46,6 +46,7 @@ def test_what_cannot_be_meant_is_a_usage_error(site: Site, project: Path) -> Non
     site.run("submit", str(project), "-P", "eps", code=2)
     site.run("submit", str(project), "-P", "eps=1", "-P", "eps=2", code=2)
     site.run("lss", code=2)
+    assert "65535" in site.run("up", "--port", "70000", code=2).stderr
     site.run("wait", "feedfacefeed", code=2)
     site.run("status", "feedfacefeed", code=1)
 
@@ -194,8 +195,38 @@ def test_a_server_that_is_away_has_its_own_exit_code(site: Site, job: str) -> No
         assert "cannot be reached: nothing listens there" in err
 
 
-def test_a_wrong_token_is_said_as_such(site: Site) -> None:
-    assert "token" in site.run("ls", code=1, TILTYARD_TOKEN="ty_wrong").stderr
+def test_a_wrong_token_is_said_as_such_and_where_it_is_from(site: Site) -> None:
+    told = "tiltyard: The testbed does not know the token in TILTYARD_TOKEN, or it was revoked.\n"
+    assert site.run("ls", code=1, TILTYARD_TOKEN="ty_wrong").stderr == told
+    profile = site.home / "tiltyard" / "profile.json"
+    profile.parent.mkdir(parents=True, exist_ok=True)
+    profile.write_text(json.dumps({"url": site.url, "token": "ty_old"}))
+    try:
+        assert str(profile) in site.run("ls", code=1, TILTYARD_URL="", TILTYARD_TOKEN="").stderr
+    finally:
+        profile.unlink()
+
+
+def test_an_experiment_with_jobs_is_removed_only_when_that_is_said(site: Site, project: Path) -> None:
+    site.run("cancel", site.run("submit", str(project), "-x", "precious").stdout.strip())
+    refused = site.run("experiment", "rm", "precious", code=2)
+    assert refused.stderr == "tiltyard: 1 job would be removed, with history and files; say --yes\n"
+    assert "precious" in site.run("experiment", "ls").stdout
+    site.run("experiment", "rm", "precious", "--yes")
+    assert "precious" not in site.run("experiment", "ls").stdout
+
+
+def test_an_empty_id_and_a_name_with_a_slash_are_told_as_what_they_are(site: Site) -> None:
+    for verb in (["status", ""], ["queue", "pause", "a/b"]):
+        told = site.run(*verb, code=1).stderr
+        assert "there is nothing at " in told, verb
+        assert "empty, or holds a slash" in told, verb
+
+
+def test_what_an_encoding_has_no_sign_for_is_printed_as_an_escape(site: Site) -> None:
+    site.run("queue", "create", "elsewhere-gpu", "--description", "±1 GPU")
+    for encoding, shown in (("ascii", "\\xb11 GPU"), ("utf-8", "±1 GPU")):
+        assert shown in site.run("queue", "ls", PYTHONIOENCODING=encoding).stdout
 
 
 def test_no_testbed_says_what_to_do(site: Site) -> None:

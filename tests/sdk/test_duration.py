@@ -42,6 +42,13 @@ def test_no_job_may_live_longer_than_thirty_days(value):
         parse_duration(value)
 
 
+def test_an_age_may_be_longer_than_a_job_may_live():
+    assert parse_duration("90d", longest=400 * 86_400) == 90 * 86_400
+    for value in ("401d", 10**400):
+        with pytest.raises(ValueError, match="the longest is 400d"):
+            parse_duration(value, longest=400 * 86_400)
+
+
 def test_a_boolean_and_nan_are_no_durations():
     for value in (True, math.nan):
         with pytest.raises(ValueError, match="is no duration"):

@@ -167,7 +167,7 @@ def test_jobs_that_ended_long_ago_leave_the_tables_and_can_be_read(
     before = [event.model_dump(mode="json") for event in client.events(job)]
     waited_for = submitted(site, project, "-x", "old")
     site.claim(waited_for).finish()
-    assert "would be exported" in site.run("history", "prune", "--older-than", "1d", "--dry-run").stdout
+    assert "would be exported" in site.run("history", "prune", "--older-than", "90d", "--dry-run").stdout
     assert site.run("history", "prune", "--older-than", "1d", "--json").stdout.startswith('{"matched": 0')
     site.run("history", "prune", "--older-than", "0.001s")
     assert job in [one.id for one in client.exported()]
@@ -179,8 +179,10 @@ def test_jobs_that_ended_long_ago_leave_the_tables_and_can_be_read(
     assert record[0]["job"]["id"] == job
     assert [line["event"] for line in record if "event" in line] == before
     assert [line["artifact"]["path"] for line in record if "artifact" in line] == ["picture.txt"]
+    assert [one["path"] for one in record[-1]["manifest"]["outputs"]] == ["picture.txt"]
     assert site.run("history", "show", job).stdout.count("\n") == len(record)
     assert "soon" in site.run("history", "prune", "--older-than", "soon", code=1).stderr
+    assert "36500d" in site.run("history", "prune", "--older-than", "200000d", code=1).stderr
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,9 @@ def test_versions_are_chosen_deprecated_fetched_and_deleted(
     submitted = site.run("submit", str(project), "--plugin", name)
     assert "is deprecated: use 2" in submitted.stderr
     job = submitted.stdout.strip()
-    assert shown(site, "status", job)["plugins"][0]["version"] == "1"
+    [pin] = shown(site, "status", job)["plugins"]
+    assert pin["version"] == "1"
+    assert f"plugin\t{folder.name}==1 {pin['sha256']}" in site.run("status", job).stdout.splitlines()
     assert "need version 1" in site.run("plugin", "delete", name, "1", code=1).stderr
     clone = site.run("clone", job, "--plugin", f"{name}==2").stdout.strip()
     assert shown(site, "status", clone)["plugins"][0]["version"] == "2"

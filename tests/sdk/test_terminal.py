@@ -12,11 +12,15 @@ from tiltyard.cli.root import OWN, load
 from tiltyard.cli.show import age, lasted, safe, size
 
 
-def on_terminal(site: Site, *arguments: str) -> str:
+def on_terminal(site: Site, *arguments: str, **more: str) -> str:
     """What a command shows on a terminal."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [TILTYARD, *arguments], env=site.environment(TERM="xterm"), stdout=theirs, stderr=theirs, stdin=theirs
+        [TILTYARD, *arguments],
+        env=site.environment(TERM="xterm", **more),
+        stdout=theirs,
+        stderr=theirs,
+        stdin=theirs,
     )
     os.close(theirs)
     shown = b""
@@ -49,6 +53,12 @@ def test_a_list_is_a_table_on_a_terminal_and_lines_in_a_pipe(site: Site, job: st
     assert job in shown
     (line,) = [line for line in site.run("ls").stdout.splitlines() if line.startswith(job)]
     assert line.split("\t")[1:5] == ["queued", "probe", "main", "cpu"]
+
+
+def test_a_narrow_terminal_leaves_ids_and_states_whole_and_a_job_one_line(site: Site, job: str) -> None:
+    shown = on_terminal(site, "ls", NO_COLOR="1", COLUMNS="60").splitlines()
+    (at,) = [at for at, line in enumerate(shown) if line.startswith(f"{job}  queued  ")]
+    assert not shown[at + 1 :] or not shown[at + 1].startswith(" "), "its parameters go on in no second line"
 
 
 def test_status_says_what_can_be_done_next(site: Site, job: str) -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from tiltyard.wire import Archive, EntryPoint, Job
 from tiltyard_orchestrator.storage.archives import put_archive
-from tiltyard_orchestrator.storage.claim import Claimed, claim
 from tiltyard_orchestrator.storage.database import Database
-from tiltyard_orchestrator.storage.submit import NewJob, submit
+from tiltyard_orchestrator.storage.jobs.claim import Claimed, claim
+from tiltyard_orchestrator.storage.jobs.submit import NewJob, submit
 
 DIGEST = "a" * 64
 Submit = Callable[..., Awaitable[Job]]

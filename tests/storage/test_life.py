@@ -10,19 +10,19 @@ from sqlalchemy import text
 from tests.storage.conftest import Claim, Submit, new_job
 from tiltyard.wire import Condition, Dependency, Failure, Finish, Job, JobState, QueuePatch, Reason
 from tiltyard_orchestrator.domain.backoff import Backoff
-from tiltyard_orchestrator.storage.cancel import cancel
-from tiltyard_orchestrator.storage.cancel_many import cancel_some, count_alive
-from tiltyard_orchestrator.storage.claim import Claimed, NothingToClaim, claim
 from tiltyard_orchestrator.storage.database import Database
-from tiltyard_orchestrator.storage.dispatch import dispatch
-from tiltyard_orchestrator.storage.expire import expire
-from tiltyard_orchestrator.storage.finish import finish
-from tiltyard_orchestrator.storage.jobs import JobFilter, get_job
-from tiltyard_orchestrator.storage.overdue import end_overdue
+from tiltyard_orchestrator.storage.jobs.cancel import cancel
+from tiltyard_orchestrator.storage.jobs.cancel_many import cancel_some, count_alive
+from tiltyard_orchestrator.storage.jobs.claim import Claimed, NothingToClaim, claim
+from tiltyard_orchestrator.storage.jobs.dispatch import dispatch
+from tiltyard_orchestrator.storage.jobs.expire import expire
+from tiltyard_orchestrator.storage.jobs.finish import finish
+from tiltyard_orchestrator.storage.jobs.overdue import end_overdue
+from tiltyard_orchestrator.storage.jobs.read import JobFilter, get_job
+from tiltyard_orchestrator.storage.jobs.settle import decided, settle
+from tiltyard_orchestrator.storage.jobs.stories import read_stories
+from tiltyard_orchestrator.storage.jobs.submit import UnknownJobs, submit
 from tiltyard_orchestrator.storage.queues import patch_queue
-from tiltyard_orchestrator.storage.settle import decided, settle
-from tiltyard_orchestrator.storage.stories import read_stories
-from tiltyard_orchestrator.storage.submit import UnknownJobs, submit
 
 SOON = timedelta(hours=1)
 End = Callable[..., Awaitable[None]]

@@ -14,8 +14,8 @@ from tests.storage.machine.lives import is_sound
 from tests.storage.machine.promise import FINAL
 from tests.storage.machine.yard import EVERYTHING, Everything, told
 from tiltyard.wire import JobState
-from tiltyard_orchestrator.storage import claim, finish, release, report
 from tiltyard_orchestrator.storage.database import Database
+from tiltyard_orchestrator.storage.jobs import claim, finish, release, report
 from tiltyard_orchestrator.storage.tables import JobRow
 
 TURNS = 15

@@ -7,15 +7,15 @@ import pytest
 from tests.storage.conftest import Claim, Submit, new_job
 from tiltyard.wire import Finish, JobState, PluginPin, PluginState
 from tiltyard_orchestrator.domain.backoff import Backoff
-from tiltyard_orchestrator.storage.activate_plugin import activate
 from tiltyard_orchestrator.storage.database import Database
-from tiltyard_orchestrator.storage.delete_plugin import Deleted, InUse, delete_plugin, delete_version
-from tiltyard_orchestrator.storage.finish import finish
-from tiltyard_orchestrator.storage.pins import hold_versions
-from tiltyard_orchestrator.storage.plugins import get_plugin, get_version
-from tiltyard_orchestrator.storage.push_plugin import NewVersion, Pushed, VersionExists, push
-from tiltyard_orchestrator.storage.settle_checks import ended_checks, settle_check
-from tiltyard_orchestrator.storage.submit import submit
+from tiltyard_orchestrator.storage.jobs.finish import finish
+from tiltyard_orchestrator.storage.jobs.submit import submit
+from tiltyard_orchestrator.storage.plugins.activate import activate
+from tiltyard_orchestrator.storage.plugins.delete import Deleted, InUse, delete_plugin, delete_version
+from tiltyard_orchestrator.storage.plugins.pins import hold_versions
+from tiltyard_orchestrator.storage.plugins.push import NewVersion, Pushed, VersionExists, push
+from tiltyard_orchestrator.storage.plugins.read import get_plugin, get_version
+from tiltyard_orchestrator.storage.plugins.settle_checks import ended_checks, settle_check
 
 
 def version(name: str = "1", sha256: str = "a" * 64, plugin: str = "mine") -> NewVersion:

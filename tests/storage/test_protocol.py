@@ -11,19 +11,19 @@ from sqlalchemy.exc import IntegrityError
 from tests.storage.conftest import Claim, Submit, new_job
 from tiltyard.wire import EventKind, Finish, JobState, QueuePatch, Reason, Report, Reported
 from tiltyard_orchestrator.domain.backoff import Backoff
-from tiltyard_orchestrator.storage.cancel import cancel
-from tiltyard_orchestrator.storage.claim import Claimed, NothingToClaim, claim
 from tiltyard_orchestrator.storage.database import Database
-from tiltyard_orchestrator.storage.dispatch import dispatch
-from tiltyard_orchestrator.storage.events import read_events
-from tiltyard_orchestrator.storage.expire import expire
-from tiltyard_orchestrator.storage.finish import finish
-from tiltyard_orchestrator.storage.jobs import get_job
-from tiltyard_orchestrator.storage.moves import lock
+from tiltyard_orchestrator.storage.jobs.cancel import cancel
+from tiltyard_orchestrator.storage.jobs.claim import Claimed, NothingToClaim, claim
+from tiltyard_orchestrator.storage.jobs.dispatch import dispatch
+from tiltyard_orchestrator.storage.jobs.events import read_events
+from tiltyard_orchestrator.storage.jobs.expire import expire
+from tiltyard_orchestrator.storage.jobs.finish import finish
+from tiltyard_orchestrator.storage.jobs.moves import lock
+from tiltyard_orchestrator.storage.jobs.read import get_job
+from tiltyard_orchestrator.storage.jobs.release import release
+from tiltyard_orchestrator.storage.jobs.report import ReportGap, report
+from tiltyard_orchestrator.storage.jobs.submit import KeyReused, submit
 from tiltyard_orchestrator.storage.queues import patch_queue
-from tiltyard_orchestrator.storage.release import release
-from tiltyard_orchestrator.storage.report import ReportGap, report
-from tiltyard_orchestrator.storage.submit import KeyReused, submit
 
 AT_ONCE = Backoff(first=0)
 SUCCEEDED = Finish(first=0, state=JobState.succeeded)

@@ -4,7 +4,7 @@ import json
 import sys
 
 from tiltyard_api.parts import Pace
-from tiltyard_api.serve import serve
+from tiltyard_api.serving.serve import serve
 from tiltyard_orchestrator.settings import Settings
 
 if __name__ == "__main__":

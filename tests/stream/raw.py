@@ -14,17 +14,20 @@ FIN, MASKED = 0x80, 0x80
 
 
 @contextmanager
-def raw_socket(port: int, path: str, *, window: int | None = None) -> Iterator[socket.socket]:
+def raw_socket(
+    port: int, path: str, *, window: int | None = None, method: str = "GET"
+) -> Iterator[socket.socket]:
     """A connection whose request for a stream was sent, and of whose answer nothing was read yet.
 
     Args:
         port: where a gateway listens.
         path: of the stream.
         window: bytes that the client's system takes while nobody reads them.
+        method: what only GET may be.
     """
     key = base64.b64encode(secrets.token_bytes(16)).decode()
     request = (
-        f"GET /api/v1{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {USER}\r\n"
+        f"{method} /api/v1{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {USER}\r\n"
         "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
         f"Sec-WebSocket-Key: {key}\r\n\r\n"
     )

@@ -90,3 +90,13 @@ async def test_a_bad_frame_ends_its_own_stream_with_the_code_that_fits_and_no_ot
         for follower in others:
             assert await follower.all() == whole(last)
         assert "Traceback" not in site.log
+
+
+async def test_a_stream_that_is_asked_for_with_another_method_is_refused_and_not_left_open(
+    start_site: Start,
+) -> None:
+    async with start_site(None) as site:
+        with raw_socket(site.gateways[0].port, "/events", method="POST") as line:
+            assert (await asyncio.to_thread(read_answer, line)).startswith(b"HTTP/1.1 400 Bad Request\r\n")
+            assert await asyncio.to_thread(line.recv, 1) == b""
+        assert "Traceback" not in site.log

@@ -10,7 +10,7 @@ from tests.stream.balancer import Balancer
 from tests.stream.conftest import Start
 from tests.stream.followers import whole
 from tests.stream.raw import raw_socket, read_answer
-from tiltyard_api.serve import KEEPALIVE, listen
+from tiltyard_api.serving.serve import KEEPALIVE, listen
 
 Until = Callable[..., Awaitable[None]]
 PATIENCE = 6.0

@@ -13,7 +13,7 @@ from tests.stream.balancer import Balancer
 from tests.stream.conftest import Start
 from tests.stream.followers import whole
 from tests.stream.gateways import Gateway
-from tiltyard_orchestrator.storage import tokens
+from tiltyard_orchestrator.storage.access import tokens
 from tiltyard_orchestrator.storage.database import Database
 
 Until = Callable[..., Awaitable[None]]

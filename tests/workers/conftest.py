@@ -17,6 +17,9 @@ from tests.workers.double import WORKER_TOKEN, Gateway, Job, gateway_double
 from tiltyard.wire import ClaimRequest
 from tiltyard_workers.fences.fence import KINDS, Fence, choose_fence, works
 from tiltyard_workers.gateway import Gateway as Connection
+from tiltyard_workers.prefect.door import Door
+from tiltyard_workers.prefect.gate import Gate
+from tiltyard_workers.prefect.place import Place
 from tiltyard_workers.settings import WorkerSettings
 from tiltyard_workers.supervisor.attempt import Attempt
 from tiltyard_workers.supervisor.scratch import clear_leftovers
@@ -37,11 +40,25 @@ def settings(gateway: Gateway, tmp_path: Path) -> WorkerSettings:
         url=gateway.url,
         worker_token=WORKER_TOKEN,
         broker_url="redis://127.0.0.1:1/0",
-        mlflow_url=None,
         scratch=tmp_path / "scratch",
         grace_seconds=1,
         hide="",
     )
+
+
+@pytest.fixture(scope="session")
+def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+    """The door to one Prefect server for all tests: it takes ten seconds to start."""
+    place = Place(tmp_path_factory.mktemp("prefect"))
+    door = Door(place, Gate())
+    with place.as_worker():
+        door.start()
+        yield door
+    door.close()
+    if door._process is not None:
+        door._process.wait(30)  # it leaves when the last worker has left
+    assert not place.home.exists()
+    assert not place.socket.exists()
 
 
 class Running:

@@ -111,6 +111,7 @@ class Gateway:
         outputs: str | None = None,
         parameters: dict[str, Any] | None = None,
         plugins: list[PluginPin] | None = None,
+        tracked: bool = False,
     ) -> Job:
         """Make a job that waits to be claimed."""
         archive = tarred({"MLproject": "name: test\n", **(files or {})})
@@ -123,7 +124,7 @@ class Gateway:
             archive=digest, archive_size=len(archive), project="",
             entry_point=entry.model_copy(update={"outputs": outputs}) if outputs else entry,
             parameters=parameters or {}, command=command, queue="cpu", timeout=timeout, progress_timeout=progress_timeout,
-            plugins=plugins or [], lease_seconds=4, renew_seconds=1,
+            plugins=plugins or [], lease_seconds=4, renew_seconds=1, tracked=tracked,
         )  # fmt: skip
         self.jobs[job] = Job(claim=claim)
         return self.jobs[job]
@@ -143,6 +144,8 @@ class Gateway:
     def serve(self, method: str, path: list[str], headers: Any, body: bytes) -> WireModel | bytes | None:
         with self._lock:
             match [method, *path]:
+                case [_, "", "mlflow", *_]:
+                    raise Refusal(503, "mlflow_unavailable", "MLflow is away")
                 case ["PUT", "workers", name]:
                     return self._heartbeat(name, headers, WorkerHeartbeat.model_validate_json(body))
                 case ["POST", "queues", queue, "claim"]:
@@ -176,7 +179,7 @@ class Gateway:
             raise Refusal(404, "unknown_queue", f"there is no queue {said.queue!r}; there are: cpu")
         self.workers.setdefault(name, []).append(said)
         now = "2026-01-01T00:00:00Z"
-        shown = said.model_dump(exclude={"incarnation", "packages", "modules"}) | {
+        shown = said.model_dump(exclude={"incarnation", "packages", "modules", "environment"}) | {
             "id": name,
             "order": self.order,
         }

@@ -17,7 +17,6 @@ settings = WorkerSettings(
     url=url,
     worker_token=WORKER_TOKEN,
     broker_url="redis://127.0.0.1:1/0",
-    mlflow_url=None,
     scratch=Path(scratch),
 )
 del job

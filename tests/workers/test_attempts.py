@@ -337,3 +337,57 @@ def test_a_job_that_ran_out_of_memory_is_told_so(gateway: Gateway, tmp_path: Pat
     assert job.finish is not None
     assert (job.finish.reason, job.finish.signal) == ("out_of_memory", "SIGKILL")
     assert "memory ran out" in str(job.finish.message)
+
+
+def test_a_file_whose_name_is_no_text_is_left_out_and_the_others_are_kept(run: Run) -> None:
+    script = "import os; os.mkdir('outputs'); [open(b'outputs/' + name, 'w').write('x') for name in (b'a', b'\\xff', b'z')]"
+    job = run(f'{sys.executable} -c "{script}"')
+    assert (job.state, job.artifacts) == ("succeeded", {"a": b"x", "z": b"x"})
+    assert "is left out: its name is not UTF-8" in job.log("stderr")
+
+
+def test_a_path_of_half_characters_keeps_no_other_file_from_being_stored(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tiltyard_workers.supervisor.asked.MOST_WAITING", 10)
+    script = """
+import json, os, socket, tiltyard
+wire = socket.socket(socket.AF_UNIX)
+wire.connect(os.environ["TILTYARD_SOCKET"])
+open("kept", "w").write("kept")
+for path in ["\\ud800", *["kept"] * 50]:
+    wire.sendall(json.dumps({"kind": "artifact", "data": {"path": path}}).encode() + b"\\n")
+"""
+    job = run(f"{sys.executable} half.py", {"half.py": script})
+    assert (job.state, job.artifacts) == ("succeeded", {"kept": b"kept"})
+    assert "is left out: its name is not UTF-8" in job.log("stderr")
+
+
+def test_an_output_folder_that_cannot_be_looked_at_costs_no_result(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("tiltyard_workers.supervisor.attempt.regular_files", closed)
+    job = run("mkdir outputs")
+    assert job.state == "succeeded"
+    assert "the folder 'outputs' cannot be read: Permission denied" in job.log("stderr")
+
+
+def test_what_is_left_out_again_and_again_makes_no_log_without_end(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tiltyard_workers.supervisor.attempt.MOST_SAID", 5)
+    job = run(f"{sys.executable} -c 'import tiltyard; [tiltyard.artifact(str(i)) for i in range(300)]'")
+    assert job.log().count("the artifact") == 5
+    assert job.log().endswith("tiltyard: what else is left out is not told\n")
+
+
+def test_of_files_without_end_those_that_have_room_are_kept_and_the_rest_is_told_once(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tiltyard_workers.supervisor.gather.MOST_FILES", 3)
+    job = run("mkdir outputs; cd outputs; touch $(seq 50)")
+    assert (job.state, len(job.artifacts)) == ("succeeded", 3)
+    assert job.log().count("left out") == 1

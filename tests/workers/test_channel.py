@@ -15,10 +15,10 @@ from tests.servers import wait_for
 from tiltyard_workers.supervisor.channel import (
     LONGEST_LINE,
     LONGEST_MESSAGE,
-    LONGEST_NAME,
     PROGRESS_SECONDS,
     Channel,
 )
+from tiltyard_workers.untrusted import LONGEST_NAME
 
 AFTER = b'{"kind": "metric", "data": {"name": "after", "value": 1}}'
 Say = Callable[..., None]
@@ -199,6 +199,7 @@ def test_steps_and_flows_are_told_in_the_words_that_there_are(say: Say, heard: H
         line("flow", name="main", status="retried", flows=["1", 2]),
         line("flow", name="main", status="failed", flows="1"),
         line("flow", name="main", status="started"),
+        line("flow", name="main", status="exploded"),
     )
     assert heard.of("step") == [
         {"name": "train", "status": "started"},
@@ -209,4 +210,5 @@ def test_steps_and_flows_are_told_in_the_words_that_there_are(say: Say, heard: H
         {"name": "main", "status": "failed", "message": "ValueError: \\x00"},
         {"name": "main", "status": "retried", "flows": ["1", "2"]},
         {"name": "main", "status": "failed"},
+        {"name": "main", "status": "started"},
     ]

@@ -3,31 +3,23 @@
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from tests.workers.conftest import Run
 from tests.workers.double import Gateway, Job
 from tiltyard_workers.prefect.door import Door
-from tiltyard_workers.prefect.place import Place
 
 RunFlow = Callable[..., Job]
 
 
-@pytest.fixture(scope="module")
-def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
-    place = Place(tmp_path_factory.mktemp("prefect"))
-    door = Door(place)
-    with place.as_worker():
-        door.start()
-        yield door
-    door.close()
-    if door._process is not None:
-        door._process.wait(30)  # it leaves when the last worker has left
-    assert not place.home.exists()
-    assert not place.socket.exists()
+def secret_of(door: Door) -> SecretStr:
+    """What the keys to a door are made with."""
+    assert door._gate is not None
+    return SecretStr(door._gate.secret)
 
 
 @pytest.fixture
@@ -35,7 +27,12 @@ def run_flow(run: Run, door: Door) -> RunFlow:
     """Run a script as a job to its end."""
 
     def begin(script: str, command: str = "python main.py", **options: object) -> Job:
-        return run(command, {"main.py": script}, changed={"prefect_url": door.url}, **options)
+        return run(
+            command,
+            {"main.py": script},
+            changed={"prefect_url": door.url, "prefect_secret": secret_of(door), "prefect_events": False},
+            **options,
+        )
 
     return begin
 
@@ -78,6 +75,29 @@ def test_a_flow_whose_failed_state_nobody_looks_at_fails_its_job(run_flow: RunFl
     assert "hook" not in job.log(), "the hooks are ours, and nobody asked to read of them"
 
 
+MANY = """\
+from prefect import flow, task
+
+@task
+def one(number):
+    return number
+
+@flow
+def main():
+    print(sum(each.result() for each in [one.submit(number) for number in range(80)]))
+
+main()
+"""
+
+
+def test_nothing_is_left_to_tell_prefect_when_a_flow_of_many_steps_has_ended(run_flow: RunFlow) -> None:
+    job = run_flow(MANY)
+    assert job.state == "succeeded"
+    assert told(job).count(("one", "finished")) == 80
+    assert "3160" in job.log()
+    assert "Still processing" not in job.log(), "events that nobody reads were told, and waited for"
+
+
 CAUGHT = """\
 import sys
 from prefect import flow
@@ -115,6 +135,41 @@ def test_an_exception_that_is_caught_around_a_sub_flow_fails_the_job(
     job = run_flow(CAUGHT, f"python main.py {code}")
     assert "never mind" in job.log()
     assert how(job) == ("failed", reason, message)
+
+
+LEFT = """\
+import os, sys
+from prefect import flow, task
+
+@task
+def train():
+    HOW(0)
+
+@flow
+def main():
+    train.submit().wait()
+
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("how_it_leaves", "message", "steps"),
+    [
+        (
+            "os._exit",
+            "The flow 'main' did not come to its end: its process ended inside the step 'train'.",
+            ["started"],
+        ),
+        ("sys.exit", "The step 'train' failed: SystemExit: 0.", ["started", "failed"]),
+    ],
+)
+def test_a_step_that_ends_its_process_well_fails_the_job_all_the_same(
+    run_flow: RunFlow, how_it_leaves: str, message: str, steps: list[str]
+) -> None:
+    job = run_flow(LEFT.replace("HOW", how_it_leaves))
+    assert how(job) == ("failed", "step_failed", message)
+    assert told(job) == [("train", step) for step in steps]
 
 
 AGAIN = """\

@@ -178,3 +178,80 @@ def test_an_attempt_that_lost_its_job_hears_it_and_says_no_more(
     say(outbox, "to nobody\n")
     first, left = outbox.close()
     assert (len(reports.reports), first, len(left)) == (silent, 0, 1)
+
+
+def test_of_very_many_logged_values_the_newest_of_each_name_are_told(
+    outbox: Outbox, reports: Reports
+) -> None:
+    reports.answers = [(503, {"code": "database_unavailable", "detail": "away"})] * 3
+    for number in range(5_000):
+        outbox.add_logged({"name": "loss", "value": number, "step": number})
+        if number % 10 == 0:
+            outbox.add_logged({"name": "score", "value": -number, "step": number})
+    wait_for(lambda: {"loss": 4_999, "score": -4_990}.items() <= _last(reports).items())
+    told = [event["data"] for event in reports.events()]
+    assert len(told) < 4_000
+    for name, count in (("loss", 5_000), ("score", 500)):
+        values = [data for data in told if data["name"] == name]
+        assert [data["step"] for data in values] == sorted(data["step"] for data in values)
+        assert len(values) + sum(data.get("left_out", 0) for data in values) == count
+
+
+def _last(reports: Reports) -> dict[str, int]:
+    return {event["data"]["name"]: event["data"]["value"] for event in reports.events()}
+
+
+def test_a_few_logged_values_are_all_told(outbox: Outbox, reports: Reports) -> None:
+    for number in range(150):
+        outbox.add_logged({"name": "loss", "value": number, "step": number})
+    wait_for(lambda: len(reports.events()) == 150)
+    assert not any("left_out" in event["data"] for event in reports.events())
+
+
+def test_above_an_attempts_limit_the_last_value_of_each_name_is_told_at_its_end(
+    outbox: Outbox, reports: Reports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outboxes, "MOST_METRICS", 10)
+    for number in range(50):
+        outbox.add_logged({"name": "loss", "value": number, "step": number})
+    _, rest = outbox.close()
+    last = (rest or [None])[-1]
+    assert last is not None
+    assert last.data == {"name": "loss", "value": 49, "step": 49, "left_out": 39}
+
+
+def test_names_without_end_are_not_all_kept_until_the_end(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outboxes, "MOST_METRICS", 10)
+    monkeypatch.setattr(outboxes, "MOST_LAST", 5)
+    for number in range(50):
+        outbox.add_logged({"name": f"loss {number}", "value": number, "step": 0})
+    _, rest = outbox.close()
+    assert [event.data["name"] for event in rest if event.kind is EventKind.metric][-5:] == [
+        f"loss {number}" for number in range(10, 15)
+    ]
+    assert "35 events are left out" in str(rest[-1].data["text"])
+
+
+def test_what_steps_say_at_length_counts_for_as_much_as_it_is(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outboxes, "MOST_METRICS", 30)
+    for number in range(10):
+        outbox.add(EventKind.step, name=f"step {number}", status="failed", message="x" * 2_000)
+    _, rest = outbox.close()
+    assert "7 events are left out" in str(rest[-1].data["text"])
+
+
+def test_metrics_have_no_names_without_end(
+    outbox: Outbox, reports: Reports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outboxes, "MOST_NAMES", 3)
+    for number in range(10):
+        outbox.add(EventKind.metric, name=f"m{number}", value=number, step=None)
+        outbox.add_logged({"name": f"m{number}", "value": number, "step": 1})
+    wait_for(lambda: len(reports.events()) == 6)
+    _, rest = outbox.close()
+    assert {event["data"]["name"] for event in reports.events()} == {"m0", "m1", "m2"}
+    assert "14 events are left out" in str(rest[-1].data["text"])

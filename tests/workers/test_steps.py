@@ -60,3 +60,29 @@ def test_what_failed_in_a_flow_that_is_run_again_is_forgotten_and_nothing_else_i
     steps.told("step", {"name": "c", **failed})
     steps.told("flow", {"name": "another", "status": "retried", "flows": ["another"]})
     assert steps.judge(SUCCEEDED).message == "The step 'c' failed: no data."
+
+
+def test_a_flow_that_began_and_told_no_end_fails_its_job_and_says_where_it_was() -> None:
+    steps = Steps()
+    steps.told("flow", {"name": "main", "status": "started", "flows": ["1"]})
+    for name in ("load", "train", "load"):
+        steps.told("step", {"name": name, "status": "started"})
+    steps.told("step", {"name": "load", "status": "finished"})
+    said = (
+        "the flow 'main' did not come to its end: its process ended inside the step 'train', the step 'load'."
+    )
+    result = steps.judge(SUCCEEDED)
+    assert (result.state, result.reason) == (JobState.failed, Reason.step_failed)
+    assert result.message == f"T{said[1:]}"
+    assert steps.judge(judge(Ended(exit_code=3))).message == f"The entry point exited with code 3: {said}"
+
+
+@pytest.mark.parametrize("how", ["finished", "failed"])
+def test_a_flow_that_told_its_end_was_not_broken_off(how: str) -> None:
+    steps = Steps()
+    for run in ("main", "below"):
+        steps.told("flow", {"name": run, "status": "started", "flows": [run]})
+    steps.told("flow", {"name": "below", "status": how, "flows": ["below", "main"]})
+    steps.told("flow", {"name": "main", "status": "retried", "flows": ["main"]})
+    steps.told("flow", {"name": "main", "status": "finished", "flows": ["main"]})
+    assert steps.judge(SUCCEEDED) is SUCCEEDED

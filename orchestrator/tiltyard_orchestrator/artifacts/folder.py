@@ -54,6 +54,11 @@ class FolderStore:
                 left = None if left is None else left - len(chunk)
                 yield chunk
 
+    async def link(self, key: str, *, disposition: str, seconds: int) -> str | None:
+        """None: nobody but the gateway reaches a folder."""
+        del key, disposition, seconds
+        return None
+
     async def delete(self, key: str) -> None:
         """Remove a key's file, and the folders that it leaves empty."""
         try:

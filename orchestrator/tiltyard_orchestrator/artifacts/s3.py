@@ -8,6 +8,7 @@ import errno
 import re
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -35,21 +36,27 @@ class S3Store:
         access_key: the key's name.
         secret_key: the key.
         region: the bucket's region, where the server wants one.
+        public_endpoint: where callers reach the server; None: they do not.
     """
 
     def __init__(
-        self, endpoint: str, *, bucket: str, access_key: str, secret_key: str, region: str | None = None
+        self,
+        endpoint: str,
+        *,
+        bucket: str,
+        access_key: str,
+        secret_key: str,
+        region: str | None = None,
+        public_endpoint: str | None = None,
     ) -> None:
-        parts = urlsplit(endpoint)
         self._bucket = bucket
         self._bucket_is_there = False
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="s3")
-        self._client = Minio(
-            parts.netloc,
-            access_key=access_key,
-            secret_key=secret_key,
-            secure=parts.scheme == "https",
-            region=region or "us-east-1",
+        known = {"access_key": access_key, "secret_key": secret_key, "region": region or "us-east-1"}
+        self._public = _client(public_endpoint, **known) if public_endpoint else None
+        self._client = _client(
+            endpoint,
+            **known,
             http_client=urllib3.PoolManager(
                 maxsize=THREADS,
                 timeout=urllib3.Timeout(connect=5, read=60),
@@ -91,6 +98,21 @@ class S3Store:
             answer.close()
             answer.release_conn()
 
+    async def link(self, key: str, *, disposition: str, seconds: int) -> str | None:
+        """A pre-signed address of the server itself; it is made without asking the server."""
+        public = self._public
+        if public is None:
+            return None
+        answer_with = {
+            "response-content-disposition": disposition,
+            "response-content-type": "application/octet-stream",
+        }
+        return await self._on_thread(
+            lambda: public.presigned_get_object(
+                self._bucket, place(key), timedelta(seconds=seconds), response_headers=answer_with
+            )
+        )
+
     async def delete(self, key: str) -> None:
         """Remove an object."""
         try:
@@ -123,6 +145,11 @@ class S3Store:
             if code in FULL:
                 raise StoreFull(errno.ENOSPC, f"the bucket {self._bucket} has no room left") from error
             raise StoreAway(f"the object store did not answer as it should: {code or error}") from error
+
+
+def _client(endpoint: str, **known: Any) -> Minio:
+    parts = urlsplit(endpoint)
+    return Minio(parts.netloc, secure=parts.scheme == "https", **known)
 
 
 def _code_of(error: Exception) -> str | None:

@@ -55,6 +55,13 @@ class Store(Protocol):
         """
         ...
 
+    async def link(self, key: str, *, disposition: str, seconds: int) -> str | None:
+        """An address where anybody may read a key's bytes for a while, with this `Content-Disposition`.
+
+        None where the store gives none that callers could reach.
+        """
+        ...
+
     async def delete(self, key: str) -> None:
         """Forget a key; one that is not there is forgotten already."""
         ...

@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 PAUSE_SECONDS = 2.0
 """Between two tries to reach a broker that is away."""
 MOST_UNSENT = 10_000
+STOP_SECONDS = 0.2
+"""How long the listener may not notice that it is to stop."""
 
 
 class Subscription:
@@ -72,7 +74,7 @@ class Hints:
             thread.start()
 
     def stop(self) -> None:
-        """Stop both threads; blocks for about a second."""
+        """Stop both threads; blocks for a moment."""
         self._stopping.set()
         with self._news:
             self._news.notify_all()
@@ -124,7 +126,7 @@ class Hints:
         with Consumer(channel, queues=[own], callbacks=[self._heard], no_ack=True, accept=["json"]):
             while not self._stopping.is_set():
                 with suppress(TimeoutError):
-                    connection.drain_events(timeout=1)
+                    connection.drain_events(timeout=STOP_SECONDS)
 
     def _heard(self, body: Any, _message: Any) -> None:
         if isinstance(body, str) and self._loop is not None and not self._loop.is_closed():

@@ -16,7 +16,7 @@ from celery import Celery
 from kombu import Producer
 
 from tiltyard_orchestrator.broker.wiring import JOBS, RUN_TASK, connect, job_queue
-from tiltyard_orchestrator.storage.dispatch import Due
+from tiltyard_orchestrator.storage.jobs.dispatch import Due
 
 THREADS = 4
 FULL_BELL = 5_000

@@ -11,6 +11,7 @@ Refused, when the command is read and not when it runs: a placeholder where no q
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from string import Formatter
 
 from tiltyard.wire.model import Json
@@ -68,8 +69,9 @@ def shell_text(value: Json) -> str:
             raise ValueError(f"{value!r} has no form on a command line")
 
 
+@lru_cache(maxsize=64)
 def _read(command: str) -> tuple[str, list[str], list[Quoting]]:
-    """The text with a slot for each placeholder, their names, and how each is quoted."""
+    """The text with a slot for each placeholder, their names, and how each is quoted; the same for each cell of a sweep."""
     if SLOT in command:
         raise CommandRefused("the command holds a NUL character")
     text, names = [], []

@@ -24,11 +24,14 @@ _TYPES = {
 _TEXTUAL = (ParameterType.string, ParameterType.path, ParameterType.uri)
 
 
-def read_parameters(declared: object) -> list[Parameter] | list[ProblemItem]:
-    """Return the parameters of a mapping of names to declarations, or every problem, by pointers from `/parameters` on."""
+def read_parameters(declared: object) -> tuple[list[Parameter], list[ProblemItem]]:
+    """Return the parameters of a mapping of names to declarations, and every problem, by pointers from `/parameters` on.
+
+    A parameter is there where its type could be read, whatever else is wrong with it.
+    """
     reader = Reader()
     _, parameters = reader.parameters(declared, ())
-    return reader.problems or parameters
+    return parameters, reader.problems
 
 
 class Reader:
@@ -40,7 +43,7 @@ class Reader:
     def parameters(
         self, declared: object, above: tuple[str, ...]
     ) -> tuple[Mapping[str, object], list[Parameter]]:
-        """Return what is declared, by its names, and the parameters that are right."""
+        """Return what is declared, by its names, and the parameters whose types could be read."""
         fields = self._mapping(
             {} if declared is None else declared,
             (*above, "parameters"),
@@ -71,7 +74,7 @@ class Reader:
         parameter = Parameter(name=name, type=kind, choices=choices, items=items, help=help_text)
         return self._with_default(parameter, fields.get("default"), at)
 
-    def _with_default(self, parameter: Parameter, default: object, at: tuple[str, ...]) -> Parameter | None:
+    def _with_default(self, parameter: Parameter, default: object, at: tuple[str, ...]) -> Parameter:
         if default is None:  # as in MLflow, `default:` without a value is no default
             return parameter
         try:
@@ -83,7 +86,7 @@ class Reader:
             self._tell(
                 "mistyped_default", (*at, "default"), "the default holds a character that cannot be stored"
             )
-        return None
+        return parameter
 
     def _type(self, name: object, at: tuple[str, ...]) -> ParameterType:
         kind = _TYPES.get(name) if isinstance(name, str) else None

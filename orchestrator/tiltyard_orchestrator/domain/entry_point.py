@@ -8,13 +8,14 @@ Every problem is told, each with a pointer such as `/MLproject/entry_points/main
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
-from tiltyard.wire.archives import EntryPoint
+from tiltyard.wire.archives import EntryPoint, Parameter
 from tiltyard.wire.problems import ProblemItem
 from tiltyard_orchestrator.domain.command import CommandRefused, placeholders
 from tiltyard_orchestrator.domain.declared_parameters import Reader, brief, is_storable
+from tiltyard_orchestrator.domain.graph import Catalogue
 from tiltyard_orchestrator.domain.graph_entry import GraphEntry, Texts, command_for, read_graph_entry
 from tiltyard_orchestrator.domain.parameters import did_you_mean
 from tiltyard_orchestrator.domain.pins import PLUGIN
@@ -39,16 +40,56 @@ class Project:
     """What will not fail, and may still surprise."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class GraphUse:
+    """A graph, and what the entry point that it is says for it."""
+
+    entry_point: str
+    entry: GraphEntry
+    parameters: list[Parameter]
+    plugins: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A project as far as it could be read."""
+
+    project: Project
+    own: list[ProblemItem]
+    """What is wrong with the MLproject itself."""
+    names: list[str]
+    """Of all its entry points, those that could not be read among them."""
+    graphs: list[GraphUse]
+
+    def problems(self, catalogues: Mapping[str, Catalogue] | None = None) -> list[ProblemItem]:
+        """Return every problem, those of the graphs among them; none says that the project is whole.
+
+        Args:
+            catalogues: by entry point the tasks to check its graph against; without, its form alone is told.
+        """
+        found = list(self.own)
+        for use in self.graphs:
+            told = use.entry.problems((catalogues or {}).get(use.entry_point), use.parameters)
+            found += [one for one in told if one not in found]
+        return found
+
+
 def read_project(document: object, texts: Texts | None = None) -> Project | list[ProblemItem]:
-    """Return the project that a parsed MLproject declares, or every problem with it.
+    """Return the project that a parsed MLproject declares, or every problem with its form.
 
     Args:
         document: what YAML made of it.
         texts: the files that it names as graphs.
     """
+    draft = read_draft(document, texts)
+    return draft.problems() or draft.project
+
+
+def read_draft(document: object, texts: Texts | None = None) -> Draft:
+    """Return what a parsed MLproject declares as far as it can be read, so that its graphs can be checked further."""
     reader = _Reader(texts or {})
     project = reader.project(document)
-    return reader.problems or project
+    return Draft(project=project, own=reader.problems, names=reader.names, graphs=reader.graphs)
 
 
 class _Reader(Reader):
@@ -56,6 +97,8 @@ class _Reader(Reader):
 
     def __init__(self, texts: Texts) -> None:
         super().__init__()
+        self.names: list[str] = []
+        self.graphs: list[GraphUse] = []
         self._texts = texts
         self._plugins: list[str] = []
 
@@ -68,6 +111,7 @@ class _Reader(Reader):
             self._tell("malformed_mlproject", (*at, "name"), "a name is text")
         self._plugins = self._named_plugins(top.get("plugins"), at)
         entries = self._entries(top, at) if isinstance(document, dict) else {}
+        self.names = list(entries)
         return Project(
             name=self._scalar_text(name),
             entry_points=[one for key, entry in entries.items() if (one := self._entry_point(key, entry))],
@@ -94,11 +138,17 @@ class _Reader(Reader):
             return None
         self._near_misses(body, _ENTRY_KEYS, at)
         fields, parameters = self.parameters(body.get("parameters"), at)
-        own = self._named_plugins(body.get("plugins"), at)
+        plugins = _together(self._named_plugins(body.get("plugins"), at), self._plugins)
         outputs = self._outputs(body.get("outputs"), at)
         graph = self._graph(body, at) if "graph" in body else None
         command = "" if "graph" in body else self._command(body.get("command"), fields, at)
-        if len(self.problems) > before:
+        if graph is not None:
+            missed = _names_in(body) - {one.name for one in parameters}
+            used = replace(graph, graph=graph.graph.without(missed))
+            self.graphs.append(
+                GraphUse(entry_point=name, entry=used, parameters=list(parameters), plugins=plugins)
+            )
+        if len(self.problems) > before or (graph is not None and graph.graph.problems):
             return None
         if graph is not None:
             named = {one.name for one in parameters}
@@ -109,7 +159,7 @@ class _Reader(Reader):
             command=command,
             parameters=parameters,
             outputs=outputs,
-            plugins=_together(own, self._plugins),
+            plugins=plugins,
             graph=graph.file if graph else None,
         )
 
@@ -117,7 +167,6 @@ class _Reader(Reader):
         at = (*entry, "graph")
         if body.get("command") is not None:
             self._tell("malformed_mlproject", at, "an entry point has a `command` or a `graph`, and not both")
-            return None
         found = read_graph_entry(body["graph"], self._texts, at)
         if isinstance(found, GraphEntry):
             return found
@@ -169,6 +218,12 @@ class _Reader(Reader):
                 "malformed_mlproject", at, f"{brief(outputs)} does not lie below the MLproject's folder"
             )
         return str(path)
+
+
+def _names_in(entry: Mapping[str, object]) -> set[str]:
+    """The names that stand in an entry point's parameters, or in what may be meant as these."""
+    parts = [body for key, body in entry.items() if key == "parameters" or key not in _ENTRY_KEYS]
+    return {str(name) for body in parts if isinstance(body, dict) for name in body}
 
 
 def _together(own: list[str], shared: list[str]) -> list[str]:

@@ -1,18 +1,18 @@
 """A graph entry point of an MLproject: `graph: attack.yaml` in place of `command:`.
 
-The file is read when the archive is stored, and told about then as far as its form goes; whether its tasks are there is
-asked when a job is submitted, against the versions that the job gets. Its command hands the values to the runner, each as
-one argument.
+The file is read when the archive is stored, and refused then for its form alone; whether its tasks are there is asked when
+a job is submitted, against the versions that the job gets. Who is refused is told both at once. Its command hands the values
+to the runner, each as one argument.
 """
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from tiltyard.wire.archives import GraphFile, Parameter
 from tiltyard.wire.problems import ProblemItem
-from tiltyard_orchestrator.domain.graph import read_graph
+from tiltyard_orchestrator.domain.graph import Catalogue, Graph, check_graph, read_graph
 from tiltyard_orchestrator.domain.graph.document import LONGEST_TEXT
 from tiltyard_orchestrator.domain.parameters import pointer
 
@@ -27,8 +27,19 @@ class GraphEntry:
     """What the file of a graph entry point says."""
 
     file: GraphFile
-    parameters: list[Parameter]
-    """Those that the file declares itself."""
+    graph: Graph
+
+    @property
+    def parameters(self) -> list[Parameter]:
+        """Those that the file declares itself."""
+        return self.graph.declared
+
+    def problems(
+        self, catalogue: Catalogue | None = None, parameters: list[Parameter] | None = None
+    ) -> list[ProblemItem]:
+        """Return everything that is wrong: with its form, and with these tasks and parameters where they are known."""
+        told = self.graph.problems if catalogue is None else check_graph(self.graph, catalogue, parameters)
+        return in_file(told, self.file.path)
 
 
 def graph_paths(document: object) -> set[str]:
@@ -50,7 +61,7 @@ def clean(path: object) -> str | None:
 
 
 def read_graph_entry(path: object, texts: Texts, at: tuple[str, ...]) -> GraphEntry | list[ProblemItem]:
-    """Return what the graph file at a path says, or every problem with it.
+    """Return what the graph file at a path says, in form or not; or why nothing could be read of it.
 
     Args:
         path: as the MLproject gives it.
@@ -65,10 +76,7 @@ def read_graph_entry(path: object, texts: Texts, at: tuple[str, ...]) -> GraphEn
     text = _text(name, texts.get(name), at)
     if isinstance(text, ProblemItem):
         return [text]
-    graph = read_graph(text)
-    if isinstance(graph, list):
-        return in_file(graph, name)
-    return GraphEntry(file=GraphFile(path=name, text=text), parameters=graph.declared)
+    return GraphEntry(file=GraphFile(path=name, text=text), graph=read_graph(text))
 
 
 def _text(name: str, data: bytes | None, at: tuple[str, ...]) -> str | ProblemItem:
@@ -83,7 +91,7 @@ def _text(name: str, data: bytes | None, at: tuple[str, ...]) -> str | ProblemIt
     return _problem(at, "malformed_graph", f"{name} holds NUL characters") if "\0" in text else text
 
 
-def in_file(problems: list[ProblemItem], path: str) -> list[ProblemItem]:
+def in_file(problems: Iterable[ProblemItem], path: str) -> list[ProblemItem]:
     """Return the problems of a graph, each with the file before its place."""
     prefix = pointer(path)
     return [one.model_copy(update={"pointer": f"{prefix}{one.pointer}"}) for one in problems]

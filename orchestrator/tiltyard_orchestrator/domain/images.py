@@ -7,6 +7,7 @@ not hold (another system, another Python) asks for nothing.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion
@@ -60,6 +61,6 @@ def _unmet(requirement: str, packages: Mapping[NormalizedName, str]) -> str | No
             return str(wanted)
         if wanted.specifier.contains(there, prereleases=True):
             return None
-    except (InvalidRequirement, InvalidVersion) as error:
+    except (InvalidRequirement, InvalidVersion, UndefinedComparison, UndefinedEnvironmentName) as error:
         return f"{requirement} ({str(error).splitlines()[0]})"
     return f"{wanted} (it has {there})"

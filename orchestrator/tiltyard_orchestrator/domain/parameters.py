@@ -22,6 +22,8 @@ _FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.IGNORE
 _WIDEST_INTEGER = 2**64
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _SUGGESTED_AT_MOST = 50
+_MOST_UNKNOWN = 1_000
+"""Of names that nobody declared, so many are told: a body has room for millions, and all others wait while they are."""
 _LONGEST_SHOWN = 60
 
 
@@ -69,8 +71,13 @@ def pointer(*parts: str) -> str:
 
 def did_you_mean(name: str, known: Collection[str]) -> str:
     """Return ` (did you mean 'eps'?)` where a known name is close to `name`, and nothing where none is."""
-    close = get_close_matches(name[:100], [one for one in known if len(one) <= 100], n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    close = closest(name, known)
+    return f" (did you mean {close!r}?)" if close else ""
+
+
+def closest(name: str, known: Collection[str]) -> str | None:
+    """Return the known name that is close to `name`, if one is."""
+    return next(iter(get_close_matches(name[:100], [one for one in known if len(one) <= 100], n=1)), None)
 
 
 def listed(names: Collection[str]) -> str:
@@ -111,9 +118,8 @@ def _bind_one(parameter: Parameter, given: Mapping[str, Json]) -> _Value | Probl
 def _unknown(declared: list[Parameter], given: Mapping[str, Json]) -> list[ProblemItem]:
     names = {parameter.name for parameter in declared}
     problems: list[ProblemItem] = []
-    for name in given:
-        if name in names:
-            continue
+    unknown = [name for name in given if name not in names]
+    for name in unknown[:_MOST_UNKNOWN]:
         # Looking for close names costs: a flood of unknown ones gets no suggestions.
         hint = did_you_mean(name, names) if len(problems) < _SUGGESTED_AT_MOST else ""
         there = f"; declared are {listed(names)}" if names and not hint else ""
@@ -121,6 +127,9 @@ def _unknown(declared: list[Parameter], given: Mapping[str, Json]) -> list[Probl
         problems.append(
             ProblemItem(pointer=pointer("parameters", name), code="unknown_parameter", detail=detail)
         )
+    if len(unknown) > _MOST_UNKNOWN:
+        detail = f"nor does it declare {len(unknown) - _MOST_UNKNOWN} other names"
+        problems.append(ProblemItem(pointer="/parameters", code="unknown_parameter", detail=detail))
     return problems
 
 

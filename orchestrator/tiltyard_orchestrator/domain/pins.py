@@ -57,7 +57,8 @@ class Chosen:
     """What became of the wishes."""
 
     candidates: list[Candidate] = field(default_factory=list)
-    problems: list[ProblemItem] = field(default_factory=list)
+    refused: dict[str, ProblemItem] = field(default_factory=dict)
+    """By plugin, why it cannot be had."""
     warnings: list[str] = field(default_factory=list)
 
 
@@ -109,7 +110,7 @@ def choose(wanted: Mapping[str, Wish], found: Mapping[str, Candidate], known: Kn
             chosen.candidates.append(candidate)
             chosen.warnings.extend(_deprecated(candidate))
         elif problem is not None and wish.needed:
-            chosen.problems.append(problem)
+            chosen.refused[name] = problem
         elif problem is not None:
             chosen.warnings.append(f"a script names the plugin {name}: {problem.detail}")
     return chosen

@@ -14,7 +14,7 @@ from tiltyard.wire.jobs import JobSubmission
 from tiltyard.wire.model import Json
 from tiltyard.wire.problems import ProblemItem
 from tiltyard_orchestrator.domain.command import LONGEST_COMMAND, render
-from tiltyard_orchestrator.domain.inputs import Input, placed, read_inputs
+from tiltyard_orchestrator.domain.inputs import AnyInput, Models, model_problems, placed, read_inputs
 from tiltyard_orchestrator.domain.parameters import Bound, bind, did_you_mean, listed, shown
 
 TIMEOUTS = ("timeout", "queue_timeout", "progress_timeout")
@@ -31,28 +31,35 @@ class Accepted:
     """The command line as the shell gets it."""
     timeout: float | None
     """Seconds; None where the submission sets no limit of its own. So are the other two."""
-    inputs: list[Input] = field(default_factory=list)
+    inputs: list[AnyInput] = field(default_factory=list)
+    models: Models = field(default_factory=dict)
+    """What its `model:` references stand for."""
     queue_timeout: float | None = None
     progress_timeout: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Filled:
+class Filled:
+    """An entry point with the values of one job."""
+
     entry_point: EntryPoint
     values: dict[str, Json]
     command: str
-    inputs: list[Input]
+    inputs: list[AnyInput]
 
 
 def check(
-    submission: JobSubmission, archive: Archive | None, queues: Collection[str]
+    submission: JobSubmission,
+    archive: Archive | None,
+    queues: Collection[str],
+    models: Models | None = None,
 ) -> Accepted | list[ProblemItem]:
     """Return what would run, or everything that is wrong.
 
     `archive` is the stored archive that the submission names, None where there is none; `queues` are the names of all
-    queues.
+    queues; `models` is what its `model:` references stand for.
     """
-    filled = _fill(submission, archive)
+    filled = _fill(submission, archive, models or {})
     timeouts = {name: _duration(name, getattr(submission, name)) for name in TIMEOUTS}
     problems = filled if isinstance(filled, list) else []
     problems = [*problems, *(one for one in timeouts.values() if isinstance(one, ProblemItem))]
@@ -65,11 +72,12 @@ def check(
         values=filled.values,
         command=filled.command,
         inputs=filled.inputs,
+        models=models or {},
         **seconds,
     )
 
 
-def _fill(submission: JobSubmission, archive: Archive | None) -> _Filled | list[ProblemItem]:
+def _fill(submission: JobSubmission, archive: Archive | None, models: Models) -> Filled | list[ProblemItem]:
     if archive is None:
         detail = f"no archive {submission.archive} is stored here: upload it first"
         return [ProblemItem(pointer="/archive", code="unknown_archive", detail=detail)]
@@ -83,21 +91,23 @@ def _fill(submission: JobSubmission, archive: Archive | None) -> _Filled | list[
     bound = bind(entry_point.parameters, submission.parameters)
     match bound:
         case Bound(values=values):
-            return _rendered(entry_point, values)
+            return fill(entry_point, values, models)
         case problems:
             return problems
 
 
-def _rendered(entry_point: EntryPoint, values: dict[str, Json]) -> _Filled | list[ProblemItem]:
+def fill(entry_point: EntryPoint, values: dict[str, Json], models: Models) -> Filled | list[ProblemItem]:
+    """The command and the inputs for values that are of the declared types, or what is wrong with them."""
     found = read_inputs(entry_point.parameters, values)
-    if problems := [one for one in found if isinstance(one, ProblemItem)]:
+    inputs = [one for one in found if not isinstance(one, ProblemItem)]
+    problems = [one for one in found if isinstance(one, ProblemItem)] or model_problems(inputs, models)
+    if problems:
         return problems
-    inputs = [one for one in found if isinstance(one, Input)]
-    command = render(entry_point.command, _arguments(entry_point, placed(values, inputs)))
+    command = render(entry_point.command, _arguments(entry_point, placed(values, inputs, models)))
     if len(command.encode()) > LONGEST_COMMAND:
         detail = f"these values make a command of over {LONGEST_COMMAND} bytes: put the data into a file of the archive"
         return [ProblemItem(pointer="/parameters", code="command_too_long", detail=detail)]
-    return _Filled(entry_point=entry_point, values=values, command=command, inputs=inputs)
+    return Filled(entry_point=entry_point, values=values, command=command, inputs=inputs)
 
 
 def _arguments(entry_point: EntryPoint, values: dict[str, Json]) -> Mapping[str, Json]:

@@ -25,7 +25,9 @@ def up(
     data: Annotated[
         Path | None, typer.Option(help="The data directory.", show_default="~/.local/share/tiltyard")
     ] = None,
-    port: Annotated[int, typer.Option(help="The gateway's port; 0 chooses a free one.")] = 8420,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The gateway's port; 0 chooses a free one.")
+    ] = 8420,
     workers: Annotated[int, typer.Option(min=0, max=64, help="How many cpu workers to start.")] = 1,
     mlflow: Annotated[bool, typer.Option(help="Start an MLflow server too.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object when ready.")] = False,

@@ -6,6 +6,7 @@ DATA/secrets.json       passwords, tokens and ports, made once; 0600
 DATA/postgres/          PostgreSQL's own
 DATA/store/             archives and artifacts
 DATA/mlflow/            files of MLflow's runs
+DATA/run/               MLflow's socket: jobs share the host's loopback, and do not see this directory
 DATA/scratch/           where jobs run
 DATA/logs/              one file for each part
 """
@@ -29,6 +30,7 @@ VERSION = 1
 _PORTS = range(20000, 32000)
 """Below the ephemeral ports, which the system hands out to anybody's outgoing connections."""
 
+_LONGEST_SOCKET = 100
 LAST_ONE_SECONDS = 15.0
 """For what a killed testbed left to end."""
 
@@ -64,8 +66,15 @@ class DataFolder:
         self.mlflow = self.root / "mlflow"
         self.scratch = self.root / "scratch"
         self.logs = self.root / "logs"
+        self.run = self.root / "run"
         self.lock = -1
         """The lock's file descriptor, while the directory is held."""
+
+    @property
+    def mlflow_socket(self) -> Path | None:
+        """Where MLflow listens; None where a socket's path would be too long, so that it has to be a port."""
+        place = self.run / "mlflow"
+        return place if len(os.fsencode(place)) < _LONGEST_SOCKET else None
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -145,7 +154,7 @@ class DataFolder:
         self.root.mkdir(parents=True, exist_ok=True)
         # Others may pass through, for PostgreSQL runs as somebody else when we are root; every secret is closed to them.
         self.root.chmod(0o711)
-        for folder in (self.store, self.mlflow, self.scratch, self.logs):
+        for folder in (self.store, self.mlflow, self.scratch, self.logs, self.run):
             folder.mkdir(exist_ok=True)
             folder.chmod(0o700)
 

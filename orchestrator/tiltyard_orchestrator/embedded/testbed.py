@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
@@ -15,6 +16,7 @@ from tiltyard_orchestrator.embedded.data import DataFolder, Secrets, Unusable
 from tiltyard_orchestrator.embedded.part import Guardian, Part, Say
 from tiltyard_orchestrator.embedded.postgres import Postgres
 from tiltyard_orchestrator.storage.migrate import NewerData, upgrade
+from tiltyard_orchestrator.tracking.server import Tracking
 
 TILTYARD = (sys.executable, "-c", "import sys; from tiltyard.cli import main; sys.exit(main())")
 STOP_SECONDS = 10.0
@@ -54,12 +56,14 @@ class Testbed:
 
     @property
     def mlflow_url(self) -> str | None:
-        """The MLflow server's address."""
-        return f"http://127.0.0.1:{self._secrets.mlflow_port}" if self._mlflow else None
+        """Where MLflow is for everybody: behind the gateway."""
+        return f"{self.url}/mlflow" if self._mlflow else None
 
     @property
-    def _tracked(self) -> dict[str, str]:
-        return {"TILTYARD_MLFLOW_URL": self.mlflow_url} if self.mlflow_url else {}
+    def _mlflow_behind(self) -> str:
+        """Where MLflow listens, for the gateway alone: in the data directory, if a socket's path there is not too long."""
+        socket = self._data.mlflow_socket
+        return f"unix:{socket}" if socket else f"http://127.0.0.1:{self._secrets.mlflow_port}"
 
     @property
     def token(self) -> str:
@@ -145,7 +149,7 @@ class Testbed:
             "TILTYARD_DATABASE_URL": postgres.url("tiltyard"),
             "TILTYARD_BROKER_URL": self._broker_url,
             "TILTYARD_STORE_DIR": str(self._data.store),
-            **self._tracked,
+            **({"TILTYARD_MLFLOW_URL": self._mlflow_behind} if self._mlflow else {}),
             "TILTYARD_BOOTSTRAP_TOKEN": self._secrets.user_token,
             "TILTYARD_WORKER_TOKEN": self._secrets.worker_token,
         }
@@ -159,7 +163,6 @@ class Testbed:
             "TILTYARD_URL": self.url,
             "TILTYARD_WORKER_TOKEN": self._secrets.worker_token,
             "TILTYARD_BROKER_URL": self._broker_url,
-            **self._tracked,
             "TILTYARD_SCRATCH": str(self._data.scratch),
             "TILTYARD_HIDE": f"{self._data.root}:{profile_path().parent}",
         }
@@ -188,10 +191,16 @@ class Testbed:
             "--port", str(self._secrets.mlflow_port), "--workers", "1", "--serve-artifacts",
             "--artifacts-destination", str(self._data.mlflow),
         ]  # fmt: skip
-        environment = QUIET | {"MLFLOW_BACKEND_STORE_URI": postgres.url("mlflow", "postgresql+psycopg")}
+        if socket := self._data.mlflow_socket:
+            command += ["--uvicorn-opts", f"--uds {shlex.quote(str(socket))}"]
+        environment = QUIET | {"MLFLOW_BACKEND_STORE_URI": postgres.url("mlflow", "postgresql+psycopg2")}
 
         async def healthy() -> bool:
-            return (await self._http.get(f"{self.mlflow_url}/health")).is_success
+            tracking = Tracking(self._mlflow_behind)
+            try:
+                return (await tracking.http.get("health", timeout=3)).is_success
+            finally:
+                await tracking.close()
 
         return self._part("mlflow", command, environment, ready=healthy)
 

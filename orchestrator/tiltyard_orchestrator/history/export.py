@@ -16,11 +16,13 @@ import structlog
 
 from tiltyard.wire.jobs import Job
 from tiltyard.wire.model import WireModel
+from tiltyard_orchestrator.artifacts.keys import artifact_key
 from tiltyard_orchestrator.artifacts.store import Store
-from tiltyard_orchestrator.storage.artifacts import artifact_key
 from tiltyard_orchestrator.storage.database import Database
-from tiltyard_orchestrator.storage.events import read_events
-from tiltyard_orchestrator.storage.exports import Record, all_artifacts, leave, old_jobs
+from tiltyard_orchestrator.storage.jobs.events import read_events
+from tiltyard_orchestrator.storage.jobs.exports import Record, all_artifacts, leave, old_jobs
+from tiltyard_orchestrator.storage.jobs.manifests import read_manifest
+from tiltyard_orchestrator.storage.results.post import posted_metrics
 
 log = structlog.get_logger(__name__)
 
@@ -54,10 +56,10 @@ async def export_old(database: Database, store: Store, *, older_than: float, spo
 
 async def _export(database: Database, store: Store, job: Job, spool: Path) -> bool:
     with tempfile.NamedTemporaryFile(dir=spool, suffix=".jsonl.gz") as file:
-        events = await _write(database, job, file)
+        events, posted = await _write(database, job, file)
         sha256, size = await asyncio.to_thread(_measure, file)
         await store.put(record_key(job.id), Path(file.name))
-        record = Record(events=events, size=size, sha256=sha256)
+        record = Record(events=events, posted=posted, size=size, sha256=sha256)
     async with database.transaction() as session:
         return await leave(session, job, record)
 
@@ -67,7 +69,8 @@ def _measure(file: IO[bytes]) -> tuple[str, int]:
     return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()  # type: ignore[arg-type]  # any file will do
 
 
-async def _write(database: Database, job: Job, file: IO[bytes]) -> int:
+async def _write(database: Database, job: Job, file: IO[bytes]) -> tuple[int, int]:
+    """Write a job's record; tells how many events and posted metrics it has."""
     # Without a time in its header, the same job makes the same bytes.
     with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed:
         _line(packed, "job", job)
@@ -82,10 +85,18 @@ async def _write(database: Database, job: Job, file: IO[bytes]) -> int:
                 break
         async with database.transaction() as session:
             for row in await all_artifacts(session, job.id):
-                key = artifact_key(job.id, row.epoch, row.path)
+                key = artifact_key(job.id, row.epoch, row.path, row.sha256)
                 _line(packed, "artifact", row.model_dump(mode="json") | {"key": key})
+            # What it told itself is in its events.
+            posted = await posted_metrics(session, job.id)
+            for metric in posted:
+                _line(packed, "posted_metric", metric)
+            # Nothing but this holds what it ran in, when its row is gone.
+            manifest = await read_manifest(session, job.id)
+            if manifest is not None:
+                _line(packed, "manifest", manifest)
     file.flush()
-    return after + 1
+    return after + 1, len(posted)
 
 
 def _line(packed: gzip.GzipFile, kind: str, value: WireModel | dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """The keeper: a few loops inside every gateway.
 
-They publish the jobs that are due, let those start that wait no longer, take away leases that ran out, and let a plugin's
-version be ready, or refuse it, when the job that loads it has ended.
+They publish the jobs that are due, let those start that wait no longer, let jobs of a sweep go that were held back, take away
+leases that ran out, and let a plugin's version be ready, or refuse it, when the job that loads it has ended.
 
 There may be any number of keepers; they skip each other's locked rows and need no leader. A keeper that is killed
 between its commit and its publish has lost nothing: the row says when the bell is to be rung again.
@@ -19,11 +19,12 @@ from tiltyard_orchestrator.broker.publish import Publisher
 from tiltyard_orchestrator.domain.patience import Patience
 from tiltyard_orchestrator.settings import Timing
 from tiltyard_orchestrator.storage.database import Database
-from tiltyard_orchestrator.storage.dispatch import dispatch
-from tiltyard_orchestrator.storage.expire import expire
-from tiltyard_orchestrator.storage.overdue import end_overdue
-from tiltyard_orchestrator.storage.settle import decided, settle
-from tiltyard_orchestrator.storage.settle_checks import ended_checks, settle_check
+from tiltyard_orchestrator.storage.jobs.dispatch import dispatch
+from tiltyard_orchestrator.storage.jobs.expire import expire
+from tiltyard_orchestrator.storage.jobs.overdue import end_overdue
+from tiltyard_orchestrator.storage.jobs.settle import decided, settle
+from tiltyard_orchestrator.storage.plugins.settle_checks import ended_checks, settle_check
+from tiltyard_orchestrator.storage.sweeps.let_go import let_go, sweeps_with_held
 from tiltyard_orchestrator.storage.workers import forget_workers
 
 log = structlog.get_logger(__name__)
@@ -31,6 +32,10 @@ log = structlog.get_logger(__name__)
 BATCH = 200
 MOST_ENDED = 100
 """Of the jobs that ended, for so many at once those are looked for that wait for them."""
+MOST_SETTLED = 2_000
+"""Waiting jobs, in one transaction: each time all that wait are looked at."""
+MOST_LET_GO = 1_000
+"""Jobs of a sweep, in one transaction."""
 CROWD_SECONDS = 0.05
 """The least time between two looks for due jobs."""
 TIDY_EVERY_SECONDS = 3600.0
@@ -59,18 +64,21 @@ class Keeper:
         self._ended: set[str] = set()
         self._any_ended = asyncio.Event()
         self._check_ended = asyncio.Event()
+        self._room = asyncio.Event()
         self._looked_at = float("-inf")
         self.pulse = Pulse()
 
     def wake(self) -> None:
         """Look for due jobs now: one was just submitted or came back."""
         self._woken.set()
+        self._room.set()
 
     def settle(self, ended: str) -> None:
         """Look for jobs that wait for this one, which has just ended."""
         self._ended.add(ended)
         self._any_ended.set()
         self._check_ended.set()
+        self._room.set()
 
     async def run(self) -> None:
         """Keep, until cancelled. No failure ends it: what went wrong is logged once and tried again."""
@@ -81,6 +89,7 @@ class Keeper:
             )
             loops.create_task(self._forever(self._settle_ended, self._until_ended))
             loops.create_task(self._forever(self._settle_checks, self._until_checked))
+            loops.create_task(self._forever(self._let_go, self._until_room))
             loops.create_task(
                 self._forever(self._settle_all, lambda: asyncio.sleep(self._timing.expire_every))
             )
@@ -119,6 +128,25 @@ class Keeper:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._timing.expire_every):
                 await self._check_ended.wait()
+
+    async def _until_room(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._timing.expire_every):
+                await self._room.wait()
+        await asyncio.sleep(CROWD_SECONDS)  # of jobs that end in a crowd, each would have a look of its own
+
+    async def _let_go(self) -> None:
+        """Let jobs of sweeps go, each sweep in a transaction of its own."""
+        self._room.clear()
+        async with self._database.transaction() as session:
+            sweeps = await sweeps_with_held(session)
+        for sweep in sweeps:
+            async with self._database.transaction() as session:
+                gone = await let_go(session, sweep, limit=MOST_LET_GO)
+            if gone:
+                self._woken.set()
+            if len(gone) == MOST_LET_GO:
+                self._room.set()
 
     async def _settle_checks(self) -> None:
         self._check_ended.clear()
@@ -178,9 +206,9 @@ class Keeper:
     async def _settle(self, *, ended: list[str] | None) -> None:
         while True:
             async with self._database.transaction() as session:
-                moved = await settle(session, ended=ended, limit=BATCH)
+                moved = await settle(session, ended=ended, limit=MOST_SETTLED)
             self._tell(moved)
-            if len(moved) < BATCH:
+            if len(moved) < MOST_SETTLED:
                 return
 
     def _tell(self, moved: list[str]) -> None:

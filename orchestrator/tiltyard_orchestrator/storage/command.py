@@ -12,7 +12,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tiltyard_orchestrator.settings import name_driver
-from tiltyard_orchestrator.storage import migrate, tokens
+from tiltyard_orchestrator.storage import migrate
+from tiltyard_orchestrator.storage.access import tokens
 from tiltyard_orchestrator.storage.database import UNAVAILABLE, Database
 
 Answer = TypeVar("Answer")

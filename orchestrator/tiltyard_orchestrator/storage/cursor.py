@@ -45,6 +45,30 @@ def decode_name(cursor: str) -> str:
     raise BadCursor("this cursor is not one that a list gave out")
 
 
+def decode_number(cursor: str) -> int:
+    """The place in a list that is ordered by a number.
+
+    Raises:
+        BadCursor: it is none of ours.
+    """
+    match _decode(cursor):
+        case [int(number)] if not isinstance(number, bool) and abs(number) < 2**31:
+            return number
+    raise BadCursor("this cursor is not one that a list gave out")
+
+
+def decode_place(cursor: str) -> list[Any]:
+    """The place in a list that is ordered by something else; who asks judges what is in it.
+
+    Raises:
+        BadCursor: it is none of ours.
+    """
+    match _decode(cursor):
+        case [*place] if "\\u0000" not in json.dumps(place):
+            return place
+    raise BadCursor("this cursor is not one that a list gave out")
+
+
 def _decode(cursor: str) -> Any:
     try:
         value = json.loads(base64.urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)))

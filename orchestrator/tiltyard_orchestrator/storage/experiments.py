@@ -13,8 +13,10 @@ from sqlmodel import col
 from tiltyard.wire.experiments import Experiment, ExperimentDraft, ExperimentPatch
 from tiltyard.wire.jobs import FINAL_STATES
 from tiltyard.wire.model import Page
+from tiltyard_orchestrator.artifacts.keys import artifact_key
 from tiltyard_orchestrator.storage.cursor import decode_name, encode
 from tiltyard_orchestrator.storage.tables import ArtifactRow, ExperimentRow, JobRow
+from tiltyard_orchestrator.storage.tracked_experiments import add_removal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +67,12 @@ async def get_experiment(session: AsyncSession, name: str) -> Experiment | None:
     return (await _counted(session, [row]))[0] if row else None
 
 
+async def lock_experiment(session: AsyncSession, name: str) -> None:
+    """Let nobody else change an experiment until this transaction ends; who is about to is waited for."""
+    query = select(col(ExperimentRow.id)).where(col(ExperimentRow.name) == name)
+    await session.execute(query.with_for_update())
+
+
 async def list_experiments(session: AsyncSession, *, cursor: str | None, limit: int) -> Page[Experiment]:
     """One page of experiments, by name.
 
@@ -113,13 +121,17 @@ async def delete_experiment(session: AsyncSession, name: str) -> Deleted | Unfin
     # In the order of their names, as everybody locks jobs: who deletes waits for who submits after one, and not both.
     await session.execute(select(col(JobRow.id)).where(in_it).order_by(col(JobRow.id)).with_for_update())
     artifacts = await session.execute(
-        select(col(ArtifactRow.job_id), col(ArtifactRow.epoch), col(ArtifactRow.path))
+        select(
+            col(ArtifactRow.job_id), col(ArtifactRow.epoch), col(ArtifactRow.path), col(ArtifactRow.sha256)
+        )
         .join(JobRow, col(JobRow.id) == col(ArtifactRow.job_id))
         .where(in_it)
     )
-    keys = [f"{job}/{epoch}/{path}" for job, epoch, path in artifacts]
+    keys = [artifact_key(*place) for place in artifacts]
     jobs = (await session.scalars(delete(JobRow).where(in_it).returning(col(JobRow.id)))).all()
     await session.execute(delete(ExperimentRow).where(col(ExperimentRow.id) == row.id))
+    if row.mlflow_experiment_id is not None:
+        await add_removal(session, row.mlflow_experiment_id)
     return Deleted(jobs=len(jobs), keys=keys)
 
 

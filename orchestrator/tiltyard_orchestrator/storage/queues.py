@@ -10,7 +10,7 @@ from sqlmodel import col
 from tiltyard.wire.jobs import JobState
 from tiltyard.wire.queues import Queue, QueueDraft, QueuePatch
 from tiltyard.wire.workers import WorkerState
-from tiltyard_orchestrator.storage.moves import seconds
+from tiltyard_orchestrator.storage.jobs.moves import seconds
 from tiltyard_orchestrator.storage.tables import JobRow, QueueRow, WorkerRow
 
 

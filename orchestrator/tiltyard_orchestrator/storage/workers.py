@@ -1,6 +1,7 @@
 """Workers, as they last said of themselves; one that is silent for too long is shown as lost."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import case, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -8,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from tiltyard.wire.workers import Worker, WorkerHeartbeat, WorkerOrder, WorkerState
-from tiltyard_orchestrator.storage.moves import seconds
+from tiltyard_orchestrator.storage.environments import put_environment
+from tiltyard_orchestrator.storage.jobs.moves import seconds
 from tiltyard_orchestrator.storage.tables import WorkerRow
 
 FORGET_AFTER_SECONDS = 7 * 24 * 3600.0
@@ -21,7 +23,7 @@ async def record_heartbeat(
     """Note what a worker says. Its queue exists: that was checked before.
 
     A new process under a known name starts anew: what the one before it was told is not meant for it. What its jobs can
-    import it says once, with its first heartbeat.
+    import, and what they run in, it says once, with its first heartbeat, and when it is asked for it.
     """
     said = {
         "host": heartbeat.host,
@@ -35,11 +37,13 @@ async def record_heartbeat(
         "versions": heartbeat.versions,
     }
     # JSON's null would be a value, and not the absence of one.
-    images = {
+    images: dict[str, Any] = {
         name: said_of_it
         for name, said_of_it in (("packages", heartbeat.packages), ("modules", heartbeat.modules))
         if said_of_it is not None
     }
+    if heartbeat.environment is not None:
+        images["environment"] = await put_environment(session, heartbeat.environment)
     same = col(WorkerRow.incarnation) == heartbeat.incarnation
     kept = {
         "last_seen": func.now(),
@@ -105,6 +109,8 @@ def as_worker(row: WorkerRow, *, lost_before: datetime) -> Worker:
         fence=row.fence,
         job=row.job_id,
         versions=row.versions,
+        environment=row.environment,
+        tell_all=None in (row.packages, row.modules, row.environment),
         started_at=row.started_at,
         last_seen=row.last_seen,
     )

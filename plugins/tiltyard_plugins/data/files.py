@@ -12,7 +12,9 @@ _ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
 
 @task(tags=["data", "save"])
-def save_data(dataset: Dataset, path: Annotated[Path, "the npz file to write"]) -> Path:
+def save_data(
+    dataset: Dataset, path: Annotated[Path, "the npz file to write"]
+) -> Annotated[Path, "the file that was written"]:
     """Save a data set as it stands, poisons and all, as one npz file without pickles."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

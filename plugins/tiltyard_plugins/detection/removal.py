@@ -9,16 +9,14 @@ from tiltyard import task
 from tiltyard_plugins.detection.suspects import Suspects
 from tiltyard_plugins.types import Dataset
 
+Left = Annotated[Mapping[str, int], "how many training inputs were removed, and how many are left"]
+
 
 @task(
     tags=["detection", "defence", "data", "AML.M0007"],
-    outputs={"dataset": Dataset, "left": Mapping[str, int]},
+    outputs={"dataset": Dataset, "left": Left},
 )
-def remove_suspects(
-    dataset: Dataset, flagged: Suspects
-) -> tuple[
-    Dataset, Annotated[Mapping[str, int], "how many training inputs were removed, and how many are left"]
-]:
+def remove_suspects(dataset: Dataset, flagged: Suspects) -> tuple[Dataset, Left]:
     """Leave the suspected inputs out of the training part. A label that would lose all its inputs is refused."""
     suspects = np.asarray(flagged, bool)
     if len(suspects) != len(dataset.y_train):

@@ -62,6 +62,7 @@ def auto_pgd(
         target=target,
         budget=Budget(norm=norm, eps=eps),
         expect="nothing",
+        climbs=loss != "logits_ratio",
         allow_weak=allow_weak,
     )
 

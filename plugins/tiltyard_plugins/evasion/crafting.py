@@ -6,7 +6,9 @@ those that it does not take for the target. The others come back as they are.
 An attack that quietly fails looks like a robust model. So `craft` raises `AttackFailed`, unless `allow_weak` is set, when
 
 - the attack has no bound, so that it could always win, and over half of the attacked inputs came back unchanged or held;
-- the attack moves every input, won or not, and over half came back unchanged.
+- the attack moves every input, won or not, and over half came back unchanged;
+- the attack climbs the model's loss, and the loss is flat at over half of the attacked inputs: a random start moves them all
+  the same, and the accuracy that is left would read as robustness.
 
 An attack within a bound that gives back the input itself where it did not win (AutoAttack, pixel, threshold) cannot be told
 from a robust model by its result alone: nothing is expected of it. What is no number, or lies outside the budget, always fails.
@@ -23,7 +25,7 @@ from art.exceptions import EstimatorError
 
 from tiltyard_plugins.evasion.options import number_of
 from tiltyard_plugins.models.estimators import predict
-from tiltyard_plugins.toolbox import as_inputs, as_labels, seeded
+from tiltyard_plugins.toolbox import alone, as_inputs, as_labels, seeded
 
 __all__ = ["AttackFailed", "Budget", "WeakAttack", "craft", "within"]
 
@@ -59,6 +61,7 @@ def craft(
     target: int | None = None,
     budget: Budget | None = None,
     expect: Expectation = "win",
+    climbs: bool = False,
     allow_weak: bool = False,
 ) -> Any:
     """Attack the inputs that are still to be won, and judge what came back.
@@ -72,6 +75,7 @@ def craft(
         target: what all inputs shall be taken for; None: for anything wrong.
         budget: the norm ball that the result must lie in.
         expect: what the attack must do to most inputs if it is any good; see above.
+        climbs: whether it follows the gradient of the estimator's own loss, and of nothing else.
         allow_weak: warn, and do not raise, when the attack hardly did anything.
     """
     clean, truth = within(estimator, inputs), as_labels(labels)
@@ -90,7 +94,10 @@ def craft(
     after = predict(estimator, attacked[open_])
     won = after != goal[open_] if target is None else after == goal[open_]
     changed = np.abs(attacked[open_] - clean[open_]).reshape(len(won), -1).max(axis=1) > UNCHANGED
-    if weakness := _weakness(won, changed, expect):
+    weakness = _weakness(won, changed, expect)
+    if climbs and not weakness:
+        weakness = _flatness(estimator, clean[open_], goal[open_])
+    if weakness:
         if not allow_weak:
             raise AttackFailed(f"{name} {weakness}")
         warnings.warn(f"{name} {weakness}", WeakAttack, stacklevel=3)
@@ -141,6 +148,20 @@ def _hold(name: str, change: Any, budget: Budget | None) -> None:
     largest = float(np.linalg.norm(change.reshape(len(change), -1), number_of(budget.norm), axis=1).max())
     if largest > budget.eps * 1.001 + UNCHANGED:
         raise AttackFailed(f"{name} went {largest:g} far in {budget.norm}; its budget is {budget.eps:g}")
+
+
+def _flatness(estimator: Any, clean: Any, goal: Any) -> str | None:
+    """What is wrong with the loss that an attack climbed, in words that follow its name."""
+    wanted = np.eye(estimator.nb_classes, dtype=np.float32)[goal]
+    with alone():
+        slopes = np.asarray(estimator.loss_gradient(clean, wanted))
+    flat = ~np.any(slopes.reshape(len(clean), -1), axis=1)
+    if np.mean(flat) <= ENOUGH:
+        return None
+    return (
+        f"climbs the model's loss, which is flat at {np.sum(flat)} of {len(flat)} inputs: that is a failed attack, not a "
+        "robust model. The model hides its gradients: attack the decisions (hop_skip_jump), or take auto_pgd with another loss"
+    )
 
 
 def _weakness(won: Any, changed: Any, expect: Expectation) -> str | None:

@@ -44,6 +44,7 @@ def fgm(
         target=target,
         budget=Budget(norm=norm, eps=eps),
         expect="change",
+        climbs=True,
         allow_weak=allow_weak,
     )
 
@@ -87,5 +88,6 @@ def pgd(
         target=target,
         budget=Budget(norm=norm, eps=eps),
         expect="change",
+        climbs=True,
         allow_weak=allow_weak,
     )

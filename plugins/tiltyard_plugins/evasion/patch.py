@@ -15,7 +15,7 @@ from tiltyard_plugins.evasion.crafting import AttackFailed, WeakAttack, within
 from tiltyard_plugins.evasion.options import AllowWeak, Iterations
 from tiltyard_plugins.models.estimators import predict
 from tiltyard_plugins.toolbox import Seed, as_inputs, as_labels, seeded
-from tiltyard_plugins.types import Estimator, Images
+from tiltyard_plugins.types import Estimator, Images, Labels
 
 Patch = Annotated[types.Array, "float32 (edge, edge, channels): the patch; round, its corners are not used"]
 Scale = Annotated[float, "edge of the patch as a share of the image's shorter edge, 0 to 1"]
@@ -68,7 +68,7 @@ def adversarial_patch(
     return patch
 
 
-@task(tags=["evasion", "patch"])
+@task(tags=["evasion", "patch", "NISTAML.022", "AML.T0043", "AML.T0015"])
 def apply_patch(
     estimator: Estimator,
     inputs: Images,
@@ -78,7 +78,11 @@ def apply_patch(
     rotation: Rotation = 22.5,
     seed: Seed = 0,
 ) -> Images:
-    """Stick a patch on every image, at a random place and turned at random."""
+    """Stick a patch on every image, at a random place and turned at random.
+
+    Threat model: the attacker puts a sticker into the scene, and needs no access to the model or the image any more. Source:
+    T. Brown et al., "Adversarial Patch", 2017, arXiv:1712.09665. NIST AI 100-2: evasion (NISTAML.022). MITRE ATLAS: AML.T0043.
+    """
     with seeded(seed):
         attack = _attack(estimator, 0, rotation, scale)
         return as_inputs(
@@ -90,7 +94,7 @@ def apply_patch(
 
 @task(tags=["evasion", "patch", "metric"])
 def patch_success(
-    estimator: Estimator, patched: Images, labels: types.Array, *, target: Aim = 0
+    estimator: Estimator, patched: Images, labels: Labels, *, target: Aim = 0
 ) -> Annotated[float, "share of the images of another label that are taken for the target, 0 to 1"]:
     """Measure how many images of another label a patch turned into the target."""
     others = as_labels(labels) != target

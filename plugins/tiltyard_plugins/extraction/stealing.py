@@ -53,6 +53,7 @@ def copycat(
 ) -> tuple[Estimator, Copy]:
     """Ask with inputs drawn from the pool, and train a copy on the answers.
 
+    Threat model: black box; the attacker asks with inputs of their own, within a budget, and sees labels or probabilities.
     Source: J. Correia-Silva et al., "Copycat CNN: Stealing Knowledge by Persuading Confession with Random Non-Labeled Data",
     IJCNN 2018, arXiv:1806.05476. NIST AI 100-2: model extraction (NISTAML.031). MITRE ATLAS: AML.T0024.002.
     """
@@ -91,8 +92,9 @@ def knockoff(
 ) -> tuple[Estimator, Copy]:
     """Ask with inputs drawn at random or adaptively, and train a copy on the answers.
 
-    Adaptive sampling is weak at few queries, and asks for labels only. Source: T. Orekondy, B. Schiele, M. Fritz, "Knockoff
-    Nets: Stealing Functionality of Black-Box Models", CVPR 2019, arXiv:1812.02766. NIST AI 100-2: model extraction
+    Adaptive sampling is weak at few queries, and asks for labels only. Threat model: black box; the attacker asks with inputs
+    of their own, within a budget, and sees labels or probabilities. Source: T. Orekondy, B. Schiele, M. Fritz, "Knockoff Nets:
+    Stealing Functionality of Black-Box Models", CVPR 2019, arXiv:1812.02766. NIST AI 100-2: model extraction
     (NISTAML.031). MITRE ATLAS: AML.T0024.002.
     """
     adaptive = sampling == "adaptive"

@@ -91,7 +91,9 @@ def wrap(
 
 
 @task(tags=["model", "save", "scikit-learn"])
-def save_model(model: Model, path: Annotated[Path, "the file to write"]) -> Path:
+def save_model(
+    model: Model, path: Annotated[Path, "the file to write"]
+) -> Annotated[Path, "the file that was written"]:
     """Save a scikit-learn classifier with joblib."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

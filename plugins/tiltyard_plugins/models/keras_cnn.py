@@ -77,7 +77,9 @@ def train_keras_cnn(
 
 
 @task(tags=["model", "save", "keras"])
-def save_keras(model: Model, path: Annotated[Path, "the `.keras` file to write"]) -> Path:
+def save_keras(
+    model: Model, path: Annotated[Path, "the `.keras` file to write"]
+) -> Annotated[Path, "the file that was written"]:
     """Save a Keras model, its make and its weights."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

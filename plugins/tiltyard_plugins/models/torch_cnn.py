@@ -115,7 +115,9 @@ def unwrap_torch(estimator: Estimator) -> Model:
 
 
 @task(tags=["model", "save", "torch"])
-def save_torch(model: Model, path: Annotated[Path, "the file to write"]) -> Path:
+def save_torch(
+    model: Model, path: Annotated[Path, "the file to write"]
+) -> Annotated[Path, "the file that was written"]:
     """Save a network's weights alone."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

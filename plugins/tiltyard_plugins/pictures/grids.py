@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure as Canvas
 
 from tiltyard import task, types
+from tiltyard_plugins.pictures.plotting import Title
 from tiltyard_plugins.toolbox import as_labels
 from tiltyard_plugins.types import Figure, Images, Labels
 
@@ -20,7 +21,7 @@ def example_grid(
     said_attacked: Annotated[Labels | None, "what it says of the attacked ones"] = None,
     names: Annotated[Sequence[str], "what the labels mean; none: their numbers"] = (),
     shown: Annotated[int, "how many images"] = 8,
-    title: str = "",
+    title: Title = "",
 ) -> Figure:
     """Draw images clean, attacked, and what was changed: red is more, blue is less, with the largest change written below.
 
@@ -50,7 +51,7 @@ def confusion_picture(
     matrix: Annotated[types.Array, "(classes, classes): rows are what is true, columns what was said"],
     *,
     names: Annotated[Sequence[str], "what the labels mean; none: their numbers"] = (),
-    title: str = "",
+    title: Title = "",
 ) -> Figure:
     """Draw a confusion matrix: shaded by the share of each true label, with the counts written in."""
     counts = np.asarray(matrix)

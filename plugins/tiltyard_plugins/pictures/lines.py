@@ -6,9 +6,11 @@ from typing import Annotated
 from matplotlib.figure import Figure as Canvas
 
 from tiltyard import task, types
+from tiltyard_plugins.pictures.plotting import COLOURS, CONTROL_COLOUR, Title, plotted
 from tiltyard_plugins.types import Figure
 
-ATTACKED, CLEAN, NOISE = "#b3202c", "0.45", "#2b6cb0"
+ATTACKED = COLOURS[1]
+NOISE = "noise of the same size"
 LEFT_END = 1e-4
 
 
@@ -18,32 +20,32 @@ def robustness_curve(
         types.Table, "rows of eps, clean_accuracy, robust_accuracy, and noise_accuracy if there is one"
     ],
     *,
-    title: str = "Robust accuracy under attack",
+    title: Title = "Robust accuracy under attack",
     attack: Annotated[str, "what the attack is called in the legend"] = "under attack",
     norm: Annotated[str, "what eps is measured in"] = "Linf",
 ) -> Figure:
     """Draw accuracy over the budget of an attack, with the clean accuracy and the control."""
     rows = sorted(points, key=lambda row: row["eps"])
     eps = [row["eps"] for row in rows]
-    figure = Canvas(figsize=(7, 4.2), layout="constrained")
-    axes = figure.subplots()
-    axes.plot(eps, [row["clean_accuracy"] for row in rows], "--", color=CLEAN, label="clean")
+    lines = {"clean": [row["clean_accuracy"] for row in rows]}
     if all("noise_accuracy" in row for row in rows):
-        axes.plot(
-            eps, [row["noise_accuracy"] for row in rows], "s:", color=NOISE, label="noise of the same size"
-        )
-    axes.plot(eps, [row["robust_accuracy"] for row in rows], "o-", color=ATTACKED, label=attack)
-    for row in rows:
-        shown = f"{row['robust_accuracy']:.2f}"
-        axes.annotate(
-            shown, (row["eps"], row["robust_accuracy"]), textcoords="offset points", xytext=(6, 6), fontsize=8
-        )
-    axes.set(
-        xlabel=f"eps: largest change of an input ({norm}; inputs from 0 to 1)", ylabel="accuracy", title=title
+        lines[NOISE] = [row["noise_accuracy"] for row in rows]
+    lines[attack] = [row["robust_accuracy"] for row in rows]
+    figure = plotted(
+        eps,
+        lines,
+        controls=["clean"],
+        styles={
+            "clean": {"marker": ""},
+            NOISE: {"color": COLOURS[0], "linestyle": ":"},
+            attack: {"color": ATTACKED},
+        },
+        numbered=attack,
+        title=title,
+        xlabel=f"eps: largest change of an input ({norm}; inputs from 0 to 1)",
+        ylabel="accuracy",
     )
-    axes.set(ylim=(0, 1.05), xlim=(0, max(eps) * 1.08 or 1))
-    axes.grid(alpha=0.25)
-    axes.legend()
+    figure.axes[0].set_xlim(0, max(eps) * 1.08 or 1)
     return figure
 
 
@@ -53,7 +55,7 @@ def roc_picture(
         Mapping[str, types.Table], "rows of fpr and tpr, by what they are called in the legend"
     ],
     *,
-    title: str = "ROC",
+    title: Title = "ROC",
 ) -> Figure:
     """Draw ROC curves on two logarithmic axes, so that the true positive rate at 1 % and 0.1 % false alarms can be read."""
     figure = Canvas(figsize=(5.4, 5), layout="constrained")
@@ -65,7 +67,7 @@ def roc_picture(
             where="post",
             label=name,
         )
-    axes.plot([LEFT_END, 1], [LEFT_END, 1], ":", color=CLEAN, label="chance")
+    axes.plot([LEFT_END, 1], [LEFT_END, 1], ":", color=CONTROL_COLOUR, label="chance")
     for rate in (0.01, 0.001):
         axes.axvline(rate, color="0.8", linewidth=0.8, zorder=0)
     axes.set(xscale="log", yscale="log", xlim=(LEFT_END, 1), ylim=(LEFT_END, 1.05), title=title)

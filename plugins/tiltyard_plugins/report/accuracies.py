@@ -29,7 +29,11 @@ def accuracies_on(
 
 
 @task(tags=["metric", "report"])
-def accuracies_of(estimators: Sequence[Estimator], inputs: Inputs, labels: Labels) -> Accuracies:
+def accuracies_of(
+    estimators: Annotated[Sequence[Estimator], "such as trained on data with growing shares of poison"],
+    inputs: Inputs,
+    labels: Labels,
+) -> Accuracies:
     """Measure the accuracy of several models on the same inputs."""
     return [_accuracy(estimator, inputs, labels) for estimator in estimators]
 

@@ -12,6 +12,8 @@ from tiltyard.wire.problems import ProblemItem
 
 _MOST_ALIASES = 16
 _DEEPEST = 20
+_WIDEST_BITS = 4_096
+"""Of a whole number. One that is written as `0x…` may have any, and Python writes none of more than some thousand digits."""
 # What the safe loader lets through beside its own errors, for scalars such as `!!int x`, `!!bool x`, `2020-13-45`.
 _FAILURES = (
     yaml.YAMLError,
@@ -73,6 +75,18 @@ class _Loader(yaml.SafeLoader):
                     )
                 met.add(key.value)
         return super().construct_mapping(node, deep=deep)
+
+
+def _integer(loader: _Loader, node: yaml.ScalarNode) -> int:
+    value = int(loader.construct_yaml_int(node))
+    if value.bit_length() > _WIDEST_BITS:
+        raise yaml.constructor.ConstructorError(
+            None, None, "a number has more digits than can be told", node.start_mark
+        )
+    return value
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _integer)
 
 
 class _Grown(ValueError):

@@ -6,8 +6,8 @@ import typer
 
 from tiltyard.cli import exits
 from tiltyard.cli.connected import connected
-from tiltyard.cli.options import AsJson, ByExperiment, ByQueue, ByState, ByTag
-from tiltyard.cli.show import on_terminal, print_json
+from tiltyard.cli.options import AsJson, ByExperiment, ByQueue, ByState, BySweep, ByTag
+from tiltyard.cli.show import many, on_terminal, print_json
 from tiltyard.client import Client
 from tiltyard.client.submission import Chosen
 from tiltyard.wire.jobs import CancelledMany, Job
@@ -19,6 +19,7 @@ def cancel(
     ] = None,
     state: ByState = None,
     experiment: ByExperiment = None,
+    sweep: BySweep = None,
     queue: ByQueue = None,
     tag: ByTag = None,
     everything: Annotated[bool, typer.Option("--all", help="Every job that has not ended.")] = False,
@@ -30,17 +31,19 @@ def cancel(
 
     A queued or waiting job ends at once; a running one when its worker has stopped it; one that has ended stays as it is.
     """
-    given = {"state": state, "experiment": experiment, "queue": queue, "tag": tag}
+    given = {"state": state, "experiment": experiment, "sweep": sweep, "queue": queue, "tag": tag}
     chosen: Chosen = {name: value for name, value in given.items() if value}  # type: ignore[assignment]
     if bool(job) == bool(chosen or everything):
         raise typer.BadParameter(
-            "give ids, or say which jobs with --state, --experiment, --queue, --tag or --all"
+            "give ids, or say which jobs with --state, --experiment, --sweep, --queue, --tag or --all"
         )
     if job and dry_run:
         raise typer.BadParameter("jobs that are named need no counting", param_hint="--dry-run")
     with connected(as_json=as_json) as client:
         for name in job or ():
             _show(client.cancel(name), as_json=as_json)
+        if sweep:
+            chosen["sweep"] = client.sweep(sweep).id
         if not job:
             _cancel_many(client, chosen, everything=everything, dry_run=dry_run, yes=yes, as_json=as_json)
 
@@ -59,13 +62,13 @@ def _cancel_many(
 ) -> None:
     count = client.cancel_many(everything=everything, dry_run=True, **chosen)
     if dry_run:
-        print_json(count) if as_json else typer.echo(f"{_jobs(count.matched)} would be cancelled.")
+        print_json(count) if as_json else typer.echo(f"{many(count.matched, 'job')} would be cancelled.")
         return
     if count.matched and not yes:
         if not on_terminal(err=True):
-            typer.echo(f"tiltyard: {_jobs(count.matched)} would be cancelled; say --yes", err=True)
+            typer.echo(f"tiltyard: {many(count.matched, 'job')} would be cancelled; say --yes", err=True)
             raise typer.Exit(exits.USAGE)
-        typer.confirm(f"Cancel {_jobs(count.matched)}?", abort=True, err=True)
+        typer.confirm(f"Cancel {many(count.matched, 'job')}?", abort=True, err=True)
     done = client.cancel_many(everything=everything, **chosen)
     print_json(done) if as_json else typer.echo(_said(done), err=True)
 
@@ -74,8 +77,4 @@ def _said(done: CancelledMany) -> str:
     if not done.matched:
         return "No job fits that has not ended."
     asked = f"; {done.asked} running {'is' if done.asked == 1 else 'are'} asked to end" if done.asked else ""
-    return f"{_jobs(done.cancelled)} cancelled{asked}."
-
-
-def _jobs(count: int) -> str:
-    return f"{count} job{'s' * (count != 1)}"
+    return f"{many(done.cancelled, 'job')} cancelled{asked}."

@@ -4,9 +4,10 @@ from typing import Annotated
 
 import typer
 
+from tiltyard.cli import exits
 from tiltyard.cli.connected import connected
 from tiltyard.cli.options import AsJson, group
-from tiltyard.cli.show import age, as_plain, print_json, print_table
+from tiltyard.cli.show import age, as_plain, many, on_terminal, print_json, print_table, safe
 
 experiment = group("List, make and remove experiments.")
 
@@ -46,9 +47,25 @@ def create(
 
 
 @experiment.command("rm")
-def rm(name: Name, as_json: AsJson = False) -> None:
-    """Remove an experiment that has no jobs."""
+def rm(
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, also where it has jobs.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove an experiment with its jobs, their history, files and runs. Refused while one has not ended."""
     with connected(as_json=as_json) as client:
+        jobs = sum(client.experiment(name).jobs.values())
+        if jobs and not yes:
+            _ask(name, jobs)
         client.delete_experiment(name)
         if as_json:
             print_json({"name": name, "removed": True})
+
+
+def _ask(name: str, jobs: int) -> None:
+    if not on_terminal(err=True):
+        told = f"tiltyard: {many(jobs, 'job')} would be removed, with history and files; say --yes"
+        typer.echo(told, err=True)
+        raise typer.Exit(exits.USAGE)
+    question = f"Remove {safe(name)} and its {many(jobs, 'job')}, with history and files?"
+    typer.confirm(question, abort=True, err=True)

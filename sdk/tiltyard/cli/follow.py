@@ -16,13 +16,15 @@ from tiltyard.wire.jobs import Job, JobState, Reason
 
 
 @contextmanager
-def walking_away(job: str, command: str) -> Iterator[None]:
-    """Ctrl-C ends the following and not the job; say so, and how to come back.
+def walking_away(job: str, command: str, *, what: str = "Job", end: str = "cancel") -> Iterator[None]:
+    """Ctrl-C ends the following and not the job, or the sweep; say so, and how to come back.
 
     It ends this process where it stands. As an exception it could come in the middle of whatever the connection's thread and
     this one do to each other, and leave both waiting.
     """
-    said = f"\nJob {job} goes on. Come back with `tiltyard {command}`; end it with `tiltyard cancel {job}`.\n"
+    said = (
+        f"\n{what} {job} goes on. Come back with `tiltyard {command}`; end it with `tiltyard {end} {job}`.\n"
+    )
 
     def leave(_number: int, _frame: FrameType | None) -> None:
         os.write(2, said.encode())

@@ -9,7 +9,7 @@ import typer
 from tiltyard.cli import exits
 from tiltyard.cli.connected import connected
 from tiltyard.cli.follow import exit_code, how_it_ended, walking_away
-from tiltyard.cli.options import AsJson, ByExperiment, ByQueue, ByState, ByTag, JobIds
+from tiltyard.cli.options import AsJson, ByExperiment, ByQueue, ByState, BySweep, ByTag, JobIds
 from tiltyard.cli.show import age, as_plain, lasted, print_json, print_table
 from tiltyard.wire.jobs import Job
 
@@ -19,6 +19,7 @@ COLUMNS = ("ID", "STATE", "EXPERIMENT", "ENTRY", "QUEUE", "AGE", "RAN", "PARAMET
 def ls(
     state: ByState = None,
     experiment: ByExperiment = None,
+    sweep: BySweep = None,
     queue: ByQueue = None,
     tag: ByTag = None,
     number: Annotated[int, typer.Option("-n", min=1, help="How many at most.")] = 50,
@@ -27,7 +28,8 @@ def ls(
 ) -> None:
     """List jobs, newest first."""
     with connected(as_json=as_json) as client:
-        found = client.jobs(state=state or (), experiment=experiment, queue=queue, tag=tag)
+        of = client.sweep(sweep).id if sweep else None
+        found = client.jobs(state=state or (), experiment=experiment, sweep=of, queue=queue, tag=tag)
         jobs = list(found if everything else islice(found, number))
         if as_json:
             print_json(as_plain(jobs))

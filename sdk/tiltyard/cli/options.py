@@ -14,9 +14,25 @@ Follow = Annotated[bool, typer.Option("-f", "--follow", help="Go on until the jo
 
 ByState = Annotated[list[JobState] | None, typer.Option("-s", "--state", help="Only in this state; repeat.")]
 ByExperiment = Annotated[str | None, typer.Option("-x", "--experiment", help="Only of this experiment.")]
+BySweep = Annotated[
+    str | None, typer.Option("--sweep", metavar="ID", help="Only those that this sweep made.")
+]
 ByQueue = Annotated[str | None, typer.Option("-q", "--queue", help="Only of this queue.")]
 ByTag = Annotated[str | None, typer.Option("--tag", help="Only with this tag.")]
 
+EntryPoint = Annotated[str, typer.Option("-e", "--entry", help="The entry point.")]
+QueueName = Annotated[
+    str, typer.Option("-q", "--queue", help="The queue; each is named after a worker image.")
+]
+ExperimentName = Annotated[
+    str | None,
+    typer.Option(
+        "-x", "--experiment", help="The experiment; the project's or the folder's name if not given."
+    ),
+]
+Timeout = Annotated[str | None, typer.Option(help="The longest that one attempt may run: 90s, 30m, 2h, 1d.")]
+MaxAttempts = Annotated[int, typer.Option(help="How often the code may start at most.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait for the end; the exit code tells how it ended.")]
 QueueTimeout = Annotated[
     str | None, typer.Option(help="The longest that it may wait in its queue: 90s, 30m, 2h, 1d.")
 ]

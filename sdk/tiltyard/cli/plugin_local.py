@@ -1,5 +1,6 @@
 """`tiltyard plugin new` and `tiltyard plugin test`: a plugin on its author's machine, before any testbed sees it."""
 
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +24,7 @@ def new(
     as_json: AsJson = False,
 ) -> None:
     """Make a small plugin that works: a task, its test, and a graph that uses it."""
-    if problems := name_problems(name):
+    if problems := name_problems(name, libraries=packages_distributions()):
         _refuse(problems, as_json=as_json)
     folder = into / name
     files = starter(name)

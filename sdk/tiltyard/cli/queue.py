@@ -68,6 +68,7 @@ def _set_paused(name: str, paused: bool, *, as_json: bool) -> None:
             print_json(found)
             return
         typer.echo(
-            f"The queue {found.name} is {'paused' if found.paused else 'open'}: {found.queued} jobs wait.",
+            f"The queue {found.name} is {'paused' if found.paused else 'open'}: "
+            f"{found.queued} {'job waits' if found.queued == 1 else 'jobs wait'}.",
             err=True,
         )

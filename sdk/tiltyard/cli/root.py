@@ -26,7 +26,20 @@ OWN = {
     "cancel": ("tiltyard.cli.cancel:cancel", "Ask for the end of jobs, by name or by filter."),
     "retry": ("tiltyard.cli.again:retry", "Submit jobs that failed once more."),
     "clone": ("tiltyard.cli.again:clone", "Submit a job like another one, with other values."),
-    "artifacts": ("tiltyard.cli.artifacts:artifacts", "List and fetch the files that a job left."),
+    "manifest": ("tiltyard.cli.manifest:manifest", "Print what determined a job, and what it came to."),
+    "replay": ("tiltyard.cli.replay:replay", "Run a job again, and say if it comes to the same."),
+    "compare": ("tiltyard.cli.compare:compare", "Show in what jobs differ."),
+    "export": ("tiltyard.cli.bundle:export", "Write an experiment's ended jobs into one file."),
+    "import": ("tiltyard.cli.bundle:import_", "Take in such a file from another testbed."),
+    "mlflow": ("tiltyard.cli.mlflow:mlflow", "Open MLflow's pages in a browser."),
+    "metrics": ("tiltyard.cli.metrics:metrics", "Show a job's metrics, or the history of one."),
+    "results": (
+        "tiltyard.cli.results:results",
+        "Show an experiment's jobs with their parameters and metrics.",
+    ),
+    "sweep": ("tiltyard.cli.sweep:sweep", "Submit many jobs as one thing; list, steer and show such sweeps."),
+    "artifacts": ("tiltyard.cli.artifacts:artifacts", "List, fetch, add and share the files of a job."),
+    "model": ("tiltyard.cli.model:model", "Register, find and fetch models: versions of what jobs trained."),
     "plugin": ("tiltyard.cli.plugin:plugin", "Push, list and choose plugins; start and try one of your own."),
     "task": ("tiltyard.cli.task:task", "Find tasks, and see what each takes and gives."),
     "experiment": ("tiltyard.cli.experiment:experiment", "List, make and remove experiments."),
@@ -121,7 +134,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Tiltyard, a testbed for machine-learning security: run, track and compare attacks and defences.",
-    epilog="Every command takes --json. A job is named by its id or by the beginning of it.",
+    epilog="Commands that print an answer take --json. A job is named by its id or by the beginning of it.",
 )
 
 

@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import typer
 
@@ -75,12 +75,21 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, empty:
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in columns:
-        table.add_column(name, no_wrap=name == "ID", overflow="fold" if name == "PATH" else "ellipsis")
+        heading = Text(safe(one_line(name)))  # a job may have named it
+        overflow: Literal["fold", "ellipsis"] = "fold" if name == "PATH" else "ellipsis"
+        table.add_column(heading, no_wrap=name in _WHOLE, overflow=overflow)
     for row in shown:
-        table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
+        # One line of a job's parameters: `status` has them all.
+        cells = zip(columns, row, strict=True)
+        table.add_row(
+            *(Text(cell, _STYLES.get(cell, ""), no_wrap=name in _ONE_LINE or None) for name, cell in cells)
+        )
     Console().print(table)
 
 
+_WHOLE = {"ID", "JOB", "STATE", "AGE", "RAN"}
+"""Columns that a narrow terminal leaves whole: a cut id is none, and `suc…` is no state."""
+_ONE_LINE = {"PARAMETERS"}
 _STYLES = {
     "succeeded": "green",
     "failed": "red",
@@ -119,6 +128,11 @@ def lasted(seconds: float) -> str:
     if whole < 48 * 3600:
         return f"{whole // 3600}h{whole % 3600 // 60:02}m"
     return f"{whole // 86400}d"
+
+
+def many(count: int, noun: str) -> str:
+    """So many of something, such as `1 job` and `2 jobs`."""
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def size(count: int) -> str:

@@ -41,6 +41,7 @@ def _lines(job: Job, files: int, now: datetime) -> list[tuple[str, str]]:
         ("entry point", job.entry_point),
         *((f"  {name}", str(value)) for name, value in job.parameters.items()),
         ("parent", job.parent or ""),
+        ("bundle", job.bundle or ""),
         ("after", ", ".join(f"{one.job} {one.condition.value}" for one in job.after)),
         ("start at", local(job.start_at) if job.start_at else ""),
         ("queue", f"{job.queue}, priority {job.priority}"),
@@ -57,6 +58,7 @@ def _lines(job: Job, files: int, now: datetime) -> list[tuple[str, str]]:
         ("artifacts", f"{files} file{'s' * (files != 1)}" if files else ""),
         ("MLflow run", job.mlflow_run_id or ""),
         ("archive", job.archive),
+        *(("plugin", f"{pin.name}=={pin.version} {pin.sha256}") for pin in job.plugins),
     ]
     return [(name, value) for name, value in lines if value or name[2:] in job.parameters]
 

@@ -12,12 +12,18 @@ from tiltyard.cli.follow import exit_code, how_it_ended, print_log, walking_away
 from tiltyard.cli.options import (
     After,
     AsJson,
+    EntryPoint,
+    ExperimentName,
+    MaxAttempts,
     Plugins,
     Priority,
     ProgressTimeout,
+    QueueName,
     QueueTimeout,
     RetryOn,
     StartAt,
+    Timeout,
+    Wait,
     dependencies,
     moment,
     pairs,
@@ -38,26 +44,17 @@ def submit(
             exists=True, help="A folder with an MLproject, an archive of one, or a graph's YAML file."
         ),
     ],
-    entry: Annotated[str, typer.Option("-e", "--entry", help="The entry point.")] = "main",
+    entry: EntryPoint = "main",
     parameter: Annotated[
         list[str] | None,
         typer.Option("-P", "--parameter", metavar="NAME=VALUE", help="A parameter's value; repeat."),
     ] = None,
-    queue: Annotated[
-        str, typer.Option("-q", "--queue", help="The queue; each is named after a worker image.")
-    ] = "cpu",
-    experiment: Annotated[
-        str | None,
-        typer.Option(
-            "-x", "--experiment", help="The experiment; the project's or the folder's name if not given."
-        ),
-    ] = None,
-    timeout: Annotated[
-        str | None, typer.Option(help="The longest that one attempt may run: 90s, 30m, 2h, 1d.")
-    ] = None,
+    queue: QueueName = "cpu",
+    experiment: ExperimentName = None,
+    timeout: Timeout = None,
     queue_timeout: QueueTimeout = None,
     progress_timeout: ProgressTimeout = None,
-    max_attempts: Annotated[int, typer.Option(help="How often the code may start at most.")] = 3,
+    max_attempts: MaxAttempts = 3,
     retry_on: RetryOn = None,
     priority: Priority = None,
     after: After = None,
@@ -65,9 +62,7 @@ def submit(
     plugin: Plugins = None,
     description: Annotated[str, typer.Option(help="What this job is for.")] = "",
     tag: Annotated[list[str] | None, typer.Option(help="A tag; repeat.")] = None,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Wait for the end; the exit code tells how it ended.")
-    ] = False,
+    wait: Wait = False,
     follow: Annotated[
         bool, typer.Option("--follow", help="Print the log until the end, and wait like that.")
     ] = False,
@@ -77,9 +72,9 @@ def submit(
     """Submit a job; prints its id."""
     values = pairs(parameter, "-P")
     with connected(as_json=as_json, refused=exits.USAGE if wait or follow else exits.REFUSED) as client:
-        archive = _upload(client, path)
+        archive = send(client, path)
         wanted: Wanted = {
-            "experiment": experiment or archive.name or _SUFFIXES.sub("", path.resolve().name),
+            "experiment": experiment or experiment_of(archive, path),
             "entry_point": entry,
             "parameters": values,
             "queue": queue,
@@ -107,7 +102,13 @@ def submit(
         _stay(client, job, follow=follow, as_json=as_json)
 
 
-def _upload(client: Client, path: Path) -> Archive:
+def experiment_of(archive: Archive, path: Path) -> str:
+    """The experiment where none is named: the project's name, or the folder's."""
+    return archive.name or _SUFFIXES.sub("", path.resolve().name)
+
+
+def send(client: Client, path: Path) -> Archive:
+    """Store an archive, and show on a terminal how far that is."""
     if not on_terminal(err=True):
         return client.upload(path)
 

@@ -13,10 +13,17 @@ from typing import Any, Self, Unpack
 
 from tiltyard.client import download as downloading
 from tiltyard.client import stream, stream_many, upload
-from tiltyard.client.connection import Connection, segment
+from tiltyard.client.artifacts import ArtifactCalls
+from tiltyard.client.connection import Connection, given, segment
+from tiltyard.client.models import ModelCalls
 from tiltyard.client.pages import read_pages
 from tiltyard.client.plugins import PluginCalls
+from tiltyard.client.provenance import ProvenanceCalls
+from tiltyard.client.results import ResultCalls
 from tiltyard.client.submission import Changes, Choices, Chosen, Wanted, as_body, as_filter, plain
+from tiltyard.client.sweep_results import SweepResultCalls
+from tiltyard.client.sweeps import SweepCalls
+from tiltyard.client.tracking import TrackingCalls
 from tiltyard.profile import load_profile
 from tiltyard.wire.archives import Archive
 from tiltyard.wire.artifacts import Artifact
@@ -32,7 +39,16 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 _JOB_ID = re.compile("[0-9a-f]{20}")
 
 
-class AsyncClient(PluginCalls):
+class AsyncClient(
+    ArtifactCalls,
+    ModelCalls,
+    PluginCalls,
+    TrackingCalls,
+    ProvenanceCalls,
+    ResultCalls,
+    SweepResultCalls,
+    SweepCalls,
+):
     """A testbed: the one that `url` and `token` name, or the environment, or the profile.
 
     A job is named by its id, or by the beginning of one when no other job's id begins so.
@@ -269,7 +285,7 @@ class AsyncClient(PluginCalls):
         self, name: str, *, new_name: str | None = None, description: str | None = None
     ) -> Experiment:
         """Change an experiment; what is None stays."""
-        body = _given(name=new_name, description=description)
+        body = given({"name": new_name, "description": description})
         return await self._connection.ask(Experiment, "PATCH", f"experiments/{segment(name)}", json=body)
 
     async def delete_experiment(self, name: str) -> None:
@@ -289,7 +305,7 @@ class AsyncClient(PluginCalls):
         self, name: str, *, paused: bool | None = None, description: str | None = None
     ) -> Queue:
         """Pause or resume a queue, or describe it anew. A paused queue takes submissions and starts nothing."""
-        body = _given(paused=paused, description=description)
+        body = given({"paused": paused, "description": description})
         return await self._connection.ask(Queue, "PATCH", f"queues/{segment(name)}", json=body)
 
     def workers(self) -> AsyncIterator[Worker]:
@@ -321,7 +337,3 @@ class AsyncClient(PluginCalls):
 
 def _name(job: str | Job) -> str:
     return job.id if isinstance(job, Job) else job
-
-
-def _given(**values: str | bool | None) -> dict[str, str | bool]:
-    return {name: value for name, value in values.items() if value is not None}

@@ -26,6 +26,11 @@ _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "PATCH", "DELETE"})
 _TIMEOUT = httpx.Timeout(60, connect=10)
 
 
+def given(values: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What a caller did give: a None says nothing."""
+    return {name: value for name, value in (values or {}).items() if value is not None}
+
+
 def segment(text: str) -> str:
     """Text as one segment of a path."""
     return quote(text, safe="")
@@ -87,7 +92,7 @@ class Connection:
             request = self._http.build_request(
                 method,
                 f"/{path}",  # without the slash `jobs:validate` would be a URL of the scheme `jobs`
-                params=_present(params),
+                params=given(params),
                 json=json,
                 content=body() if body else None,
                 headers=headers,
@@ -122,11 +127,14 @@ class Connection:
             ) from error
 
     @asynccontextmanager
-    async def stream(self, path: str, **params: Any) -> AsyncIterator[httpx.Response]:
+    async def stream(
+        self, path: str, *, answer_within: float | None = None, **params: Any
+    ) -> AsyncIterator[httpx.Response]:
         """Open an answer whose body is read piece by piece. Only its opening is repeated."""
+        timeout = _TIMEOUT if answer_within is None else httpx.Timeout(answer_within, connect=10)
         patience = Patience(self._retry_for, self.url)
         while True:
-            request = self._http.build_request("GET", f"/{path}", params=_present(params))
+            request = self._http.build_request("GET", f"/{path}", params=given(params), timeout=timeout)
             request.headers["Accept-Encoding"] = "identity"
             try:
                 answer = await self._http.send(request, stream=True)
@@ -195,7 +203,3 @@ def _away(answer: httpx.Response) -> str:
 def _retry_after(answer: httpx.Response) -> float:
     text = answer.headers.get("Retry-After", "")
     return float(text) if text.isdigit() else 0
-
-
-def _present(params: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {name: value for name, value in (params or {}).items() if value is not None and value != []}

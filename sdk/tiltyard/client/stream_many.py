@@ -4,11 +4,10 @@ A stream that breaks is opened again with the `seq` of the last event of each jo
 """
 
 import json
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from contextlib import aclosing
-from typing import Any
 
-from tiltyard.client.connection import Connection
+from tiltyard.client.connection import Connection, given
 from tiltyard.client.errors import Refused, Unreachable
 from tiltyard.client.patience import Patience
 from tiltyard.client.stream import Broken, NoSocket, follows, socket_frames
@@ -16,15 +15,30 @@ from tiltyard.wire.events import End, Event, Frame
 
 
 async def follow_many(
-    connection: Connection, *, experiment: str | None, jobs: Collection[str] | None, patience: float
+    connection: Connection,
+    *,
+    experiment: str | None,
+    jobs: Collection[str] | None,
+    patience: float,
+    sweep: str | None = None,
+    over: Callable[[Collection[str]], Awaitable[bool]] | None = None,
 ) -> AsyncGenerator[Frame, None]:
-    """The events of an experiment's jobs, of some jobs, or of all; an `End` for each that ended."""
+    """The events of an experiment's jobs, of a sweep's, of some jobs, or of all; an `End` for each that ended.
+
+    Args:
+        connection: the way to the gateway.
+        experiment: of this experiment's jobs.
+        jobs: of these jobs; it ends with the last of them.
+        patience: seconds that an unreachable gateway is borne.
+        sweep: of this sweep's jobs, by its whole id.
+        over: told which jobs' ends were seen, whether nothing is to come any more; asked when the stream was closed.
+    """
     bearing = Patience(patience, connection.url)
     seen: dict[str, int] = {}
     awaited = None if jobs is None else set(jobs)
     ended: set[str] = set()
     while awaited is None or not awaited <= ended:
-        opened = _open(connection, experiment, jobs, seen, bearing)
+        opened = _open(connection, {"experiment": experiment, "sweep": sweep}, jobs, seen, bearing)
         try:
             async with aclosing(opened) as frames:
                 async for frame in frames:
@@ -44,6 +58,8 @@ async def follow_many(
                 f"Following many jobs needs a WebSocket to {connection.url}; follow each by itself."
             ) from refused
         except Broken as why:
+            if over and ended.issuperset(seen) and await over(ended):
+                return
             await bearing.bear(str(why))
 
 
@@ -58,11 +74,10 @@ async def _hear_refusal(connection: Connection) -> None:
 
 def _open(
     connection: Connection,
-    experiment: str | None,
+    of: Mapping[str, str | None],
     jobs: Collection[str] | None,
     seen: dict[str, int],
     bearing: Patience,
 ) -> AsyncGenerator[Frame, None]:
-    given = {"experiment": experiment, "job": sorted(jobs) if jobs is not None else None, "resume": 1}
-    params: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    params = given({**of, "job": sorted(jobs) if jobs is not None else None, "resume": 1})
     return socket_frames(connection, "events", params, bearing, json.dumps({"after": seen}))

@@ -60,6 +60,8 @@ class Chosen(TypedDict, total=False):
 
     state: JobState | str | Sequence[JobState | str]
     experiment: str | None
+    sweep: str | None
+    """The whole id of the sweep that made them."""
     queue: str | None
     tag: str | None
     created_after: datetime | None

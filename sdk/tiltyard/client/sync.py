@@ -8,9 +8,16 @@ from types import TracebackType
 from typing import Self, Unpack
 
 from tiltyard.client.aio import AsyncClient
+from tiltyard.client.artifacts import DrivenArtifactCalls
+from tiltyard.client.models import DrivenModelCalls
 from tiltyard.client.plugins import DrivenPluginCalls
 from tiltyard.client.portal import Portal
+from tiltyard.client.provenance import DrivenProvenanceCalls
+from tiltyard.client.results import DrivenResultCalls
 from tiltyard.client.submission import Changes, Chosen, Wanted
+from tiltyard.client.sweep_results import DrivenSweepResultCalls
+from tiltyard.client.sweeps import DrivenSweepCalls
+from tiltyard.client.tracking import DrivenTrackingCalls
 from tiltyard.client.upload import Progress
 from tiltyard.wire.archives import Archive
 from tiltyard.wire.artifacts import Artifact
@@ -23,7 +30,16 @@ from tiltyard.wire.queues import Queue
 from tiltyard.wire.workers import Worker, WorkerOrder
 
 
-class Client(DrivenPluginCalls):
+class Client(
+    DrivenArtifactCalls,
+    DrivenModelCalls,
+    DrivenPluginCalls,
+    DrivenTrackingCalls,
+    DrivenProvenanceCalls,
+    DrivenResultCalls,
+    DrivenSweepResultCalls,
+    DrivenSweepCalls,
+):
     """A testbed: the one that `url` and `token` name, or the environment, or the profile.
 
     A job is named by its id, or by the beginning of one when no other job's id begins so. For arguments and errors see

@@ -12,7 +12,7 @@ from tiltyard.plugins.lookup import Alias, Known, Lookup, Unbound
 from tiltyard.plugins.problems import NotAType
 from tiltyard.plugins.source import parsed
 from tiltyard.plugins.syntax import Module, dotted_of
-from tiltyard.plugins.text import storable
+from tiltyard.plugins.text import storable, storable_number
 from tiltyard.plugins.vocabulary import KINDS, LISTS, MAPPINGS, TUPLES, WRAPPERS
 from tiltyard.wire.model import Json
 from tiltyard.wire.plugins import Kind, Type
@@ -47,6 +47,7 @@ class _Annotation:
 
     def read(self, node: ast.expr, module: Module, depth: int) -> Type:
         self._steps += 1
+        self._lookup.work.spend()
         if depth <= 0 or self._steps > STEPS:
             raise NotAType(self._whole, "this type is too long a story: name its parts, or say less")
         match node:
@@ -130,6 +131,7 @@ class _Annotation:
             case "Optional":
                 return _union([self.read(parts[0], module, depth - 1), Type(kind=Kind.none)])
             case "Literal":
+                self._lookup.work.spend(len(parts[:STEPS]))
                 return Type(kind=Kind.choice, choices=[_choice(one, module) for one in parts[:STEPS]])
             case "Annotated":
                 return self._annotated(parts, module, depth)
@@ -189,9 +191,9 @@ def _choice(node: ast.expr, module: Module) -> Json:
     match node:
         case ast.Constant(value=str(text)):
             return storable(text, 200)
-        case ast.Constant(value=bool() | int() | None as value):
+        case ast.Constant(value=bool() | int() | None as value) if storable_number(value):
             return value
-        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(number))):
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(number))) if storable_number(number):
             return -number
         case _:
             return storable(module.source.text_of(node), 200)

@@ -12,6 +12,7 @@ from tiltyard.plugins.limits import DIOPTRA_BYTES, STEPS
 from tiltyard.plugins.manifest import read_toml
 from tiltyard.plugins.problems import problem
 from tiltyard.plugins.text import storable
+from tiltyard.plugins.work import TooMuch, Work
 from tiltyard.wire.plugins import Kind, TaskOutput, Type
 from tiltyard.wire.problems import ProblemItem
 
@@ -56,19 +57,23 @@ def read_dioptra(files: Mapping[str, bytes], wanted: str | None) -> Listed | lis
     document = read_toml(files[NAME], NAME, DIOPTRA_BYTES)
     if isinstance(document, list):
         return document
-    types = _types(document)
-    found = {
-        one.name: one
-        for entry in _tables(document.get("plugins"))
-        if (one := _listed(entry, types)) and any(path.startswith(one.folder) for path in files)
-    }
+    reading = _Reading(_types(document))
+    folders = {path[: end + 1] for path in files for end, one in enumerate(path) if one == "/"}
+    try:
+        found = {
+            one.name: one
+            for entry in _tables(document.get("plugins"))
+            if (one := _listed(entry, reading)) and one.folder in folders
+        }
+    except TooMuch:
+        return [problem(NAME, "too_large", "its types lead to too many others for it to be read in one go")]
     if wanted is None and len(found) > 1:
         detail = f"it has several plugins, {', '.join(sorted(found)[:10])}: push one at a time, by its name"
         return [problem(NAME, "two_packages", detail)]
     return found.get(wanted) if wanted is not None else next(iter(found.values()), None)
 
 
-def _listed(entry: dict[str, Any], types: dict[str, Any]) -> Listed | None:
+def _listed(entry: dict[str, Any], reading: "_Reading") -> Listed | None:
     folder = _text(entry.get("path")).strip("/").removeprefix("./")
     if not folder:
         return None
@@ -82,16 +87,16 @@ def _listed(entry: dict[str, Any], types: dict[str, Any]) -> Listed | None:
             Declared(
                 filename=_text(one.get("filename")),
                 function=_text(one.get("name")),
-                outputs=_outputs(one["output_params"], types) if "output_params" in one else None,
+                outputs=_outputs(one["output_params"], reading) if "output_params" in one else None,
             )
             for one in _tables(functions)
         ],
     )
 
 
-def _outputs(given: object, types: dict[str, Any]) -> list[TaskOutput]:
+def _outputs(given: object, reading: "_Reading") -> list[TaskOutput]:
     return [
-        TaskOutput(name=storable(_text(one.get("name")), 200), type=_Reading(types).type_of(one.get("type")))
+        TaskOutput(name=storable(_text(one.get("name")), 200), type=reading.begin(one.get("type")))
         for one in _tables(given)
     ]
 
@@ -104,14 +109,20 @@ def _types(document: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Reading:
-    """Reads one type within a budget: types may name each other, and themselves."""
+    """Reads types, each and all of them within a budget: types may name each other, and themselves."""
 
     def __init__(self, types: dict[str, Any]) -> None:
         self._types = types
         self._steps = 0
+        self._work = Work()
+
+    def begin(self, said: object) -> Type:
+        self._steps = 0
+        return self.type_of(said)
 
     def type_of(self, said: object) -> Type:
         self._steps += 1
+        self._work.spend()
         if self._steps > STEPS // 8:
             said = None
         match said:

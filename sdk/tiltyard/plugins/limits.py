@@ -18,6 +18,8 @@ MANIFEST_BYTES = 64 * 1024
 """Of `plugin.toml`, and of a wheel's METADATA as far as it is read."""
 DIOPTRA_BYTES = MIB
 """Of a `dioptra.toml`, which describes many plugins."""
+WORK = 300_000
+"""Steps of looking names up and of making types, in a whole plugin: forty times those of the testbed's own collection."""
 TASKS = 1_000
 STEPS = 256
 """Names that are looked up for one annotation, through all its aliases: two per line would else double at each."""

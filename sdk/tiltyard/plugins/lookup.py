@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tiltyard.plugins.syntax import Assigned, Binding, Defined, Imported, Module, dotted_of
+from tiltyard.plugins.work import Work
 
 _BUILT_IN = frozenset(dir(builtins))
 _MOST_STEPS = 100
@@ -43,6 +44,8 @@ class Lookup:
     def __init__(self, plugin: str, modules: Mapping[str, Module]) -> None:
         self._plugin = plugin
         self._modules = modules
+        self.work = Work()
+        """What reading the plugin may still cost."""
 
     def meaning(self, module: Module, parts: list[str]) -> Meaning:
         """What `a.b.c` means in a module."""
@@ -58,6 +61,7 @@ class Lookup:
 
     def _in_module(self, module: Module, parts: list[str], steps: Iterator[int]) -> Meaning:
         first, rest = parts[0], parts[1:]
+        self.work.spend()
         if next(steps, None) is None:
             return Unbound(why=f"{first} is defined by itself")
         binding = module.bound.get(first)
@@ -82,6 +86,7 @@ class Lookup:
 
     def _unbound(self, module: Module, parts: list[str], steps: Iterator[int]) -> Meaning:
         foreign = []
+        self.work.spend(len(module.stars))
         for star in module.stars:
             own = self._modules.get(star)
             if own is None:

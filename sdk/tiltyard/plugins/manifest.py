@@ -19,9 +19,14 @@ from tiltyard.wire.problems import ProblemItem
 NAME = "plugin.toml"
 _KEYS = ("name", "version", "description", "requires")
 _REQUIREMENT = re.compile(
-    r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?\s*(?:\[[A-Za-z0-9._, -]{0,100}\])?\s*"
-    r"\(?(?:(?:[<>=!~]=|[<>]|===)\s*[A-Za-z0-9.*+!_-]{1,60}\s*,?\s*){0,10}\)?\s*(?:;.{0,300})?"
+    r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?\s*+(?:\[[A-Za-z0-9._, -]{0,100}\])?\s*+"
+    r"\(?(?:(?:[<>=!~]=|[<>]|===)\s*+[A-Za-z0-9.*+!_-]{1,60}+\s*+,?\s*+){0,10}+\)?\s*+(?:;.{0,300})?"
 )
+"""Blanks are taken once and for all (`*+`): two runs of them side by side could else be divided in ways without end."""
+_DEEP_KEY = re.compile(
+    r"""(?:(?:(?<![A-Za-z0-9_-])[A-Za-z0-9_-]++|(?<!\\)"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){16}"""
+)
+"""`a.b.c…`: the parser keeps every beginning of a dotted key, so that one of 64 KiB would take gigabytes."""
 _AT = re.compile(r" \(at line (\d+), column (\d+)\)$")
 _MOST_REQUIREMENTS = 100
 
@@ -66,7 +71,11 @@ def read_toml(data: bytes, path: str, most: int) -> dict[str, Any] | list[Proble
     if len(data) > most:
         return [problem(path, "too_large", f"it is over {most} bytes")]
     try:
-        return tomllib.loads(data.decode())
+        text = data.decode()
+        if deep := _DEEP_KEY.search(text):
+            item = problem(path, "malformed_toml", "a key with more than 16 parts is nested too deep")
+            return [item.model_copy(update={"line": text.count("\n", 0, deep.start()) + 1})]
+        return tomllib.loads(text)
     except UnicodeDecodeError:
         return [problem(path, "malformed_toml", "it is not UTF-8")]
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
@@ -101,7 +110,7 @@ def read_metadata(data: bytes) -> Manifest:
     return Manifest(
         version=fields.get("version", [None])[0],
         description=storable(fields.get("summary", [""])[0], 2_000),
-        requires=[one for one in requires if not re.search(r";.*\bextra\b", one)],
+        requires=[one for one in requires if not re.search(r"\bextra\b", one.partition(";")[2])],
     )
 
 

@@ -33,17 +33,17 @@ def name_problems(name: str, *, libraries: Collection[str] = (), built_in: bool 
         return [problem("", "shadows_library", detail)]
     if name in {library.lower() for library in libraries}:
         detail = (
-            f"the name {name} is a library of the worker images, which this plugin would hide: choose another"
+            f"the name {name} is that of a library, which this plugin would hide from jobs: choose another"
         )
         return [problem("", "shadows_library", detail)]
     return []
 
 
-def version_problems(version: str | None) -> list[ProblemItem]:
-    """What is wrong with a version's name."""
+def version_problems(version: str | None, *, hint: str = "") -> list[ProblemItem]:
+    """What is wrong with a version's name; `hint` stands behind it where there is none."""
     if version is None:
         detail = 'it has no version: write version = "1.0" in plugin.toml, or give one with the push'
-        return [problem("", "bad_version", detail)]
+        return [problem("", "bad_version", detail + hint)]
     if not _VERSION.fullmatch(version):
         detail = f"{version[:80]!r} is no version: write letters, digits and `.+_-`, at most 64, such as 1.0 or 2026.1"
         return [problem("", "bad_version", detail)]

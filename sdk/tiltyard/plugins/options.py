@@ -6,6 +6,7 @@ what they have in common with it; what else they take is their own affair.
 
 import ast
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from tiltyard.duration import parse_duration
@@ -58,11 +59,8 @@ def options_of(
             continue
         marked = True
         options.borrowed |= kind != "tiltyard"
-        try:
-            if call:
-                _READERS[kind](options, call)
-        except Wrong as wrong:
-            problems.append(problem(module.path, "bad_option", wrong.detail, wrong.place))
+        wrongs = _READERS[kind](options, call) if call else ()
+        problems += [problem(module.path, "bad_option", wrong.detail, wrong.place) for wrong in wrongs]
     return (options if marked else None), problems
 
 
@@ -81,38 +79,52 @@ def _kind(decorator: ast.expr, module: Module, lookup: Lookup) -> str | None:
     return None
 
 
-def _tiltyard(options: Options, call: ast.Call) -> None:
+def _tiltyard(options: Options, call: ast.Call) -> Iterator[Wrong]:
+    """Take what `@task` says; every option that cannot be read is told, and leaves the others as they are."""
     if call.args:
-        raise Wrong(call.args[0], f"options are named: {', '.join(_OURS)}")
+        yield Wrong(call.args[0], f"options are named: {', '.join(_OURS)}")
     for keyword in call.keywords:
-        match keyword.arg:
-            case "name":
-                options.name = _name(keyword.value)
-            case "outputs":
-                options.outputs = _outputs(keyword.value)
-            case "retries":
-                options.retries = _count(keyword.value, "retries", _MOST_RETRIES)
-            case "timeout":
-                options.timeout = _timeout(keyword.value)
-            case "tags":
-                options.tags = _tags(keyword.value)
-            case other:
-                told = f"there is no option {other}" if other else "options are written out, not as **"
-                raise Wrong(keyword.value, f"{told}: there are {', '.join(_OURS)}")
+        try:
+            _option(options, keyword)
+        except Wrong as wrong:
+            yield wrong
 
 
-def _register(options: Options, call: ast.Call) -> None:
+def _option(options: Options, keyword: ast.keyword) -> None:
+    match keyword.arg:
+        case "name":
+            options.name = _name(keyword.value)
+        case "outputs":
+            options.outputs = _outputs(keyword.value)
+        case "retries":
+            options.retries = _count(keyword.value, "retries", _MOST_RETRIES)
+        case "timeout":
+            options.timeout = _timeout(keyword.value)
+        case "tags":
+            options.tags = _tags(keyword.value)
+        case other:
+            told = f"there is no option {other}" if other else "options are written out, not as **"
+            raise Wrong(keyword.value, f"{told}: there are {', '.join(_OURS)}")
+
+
+def _register(options: Options, call: ast.Call) -> Iterator[Wrong]:
     for given in call.args[:1]:
-        if isinstance(_literal(given, "the name"), str):
-            options.name = _name(given)
+        try:
+            if isinstance(_literal(given, "the name"), str):
+                options.name = _name(given)
+        except Wrong as wrong:
+            yield wrong
 
 
-def _task_nout(options: Options, call: ast.Call) -> None:
+def _task_nout(options: Options, call: ast.Call) -> Iterator[Wrong]:
     for given in [*call.args[:1], *(one.value for one in call.keywords if one.arg == "nout")]:
-        options.outputs = _count(given, "the number of results", _MOST_OUTPUTS)
+        try:
+            options.outputs = _count(given, "the number of results", _MOST_OUTPUTS)
+        except Wrong as wrong:
+            yield wrong
 
 
-def _prefect(options: Options, call: ast.Call) -> None:
+def _prefect(options: Options, call: ast.Call) -> Iterable[Wrong]:
     """What Prefect's own task takes may be more than a literal: that is left to Prefect."""
     for keyword in call.keywords:
         try:
@@ -129,6 +141,7 @@ def _prefect(options: Options, call: ast.Call) -> None:
                     options.tags = _tags(keyword.value)
         except Wrong:
             continue
+    return ()
 
 
 _READERS = {"tiltyard": _tiltyard, "register": _register, "task_nout": _task_nout, "prefect": _prefect}
@@ -148,7 +161,8 @@ def _name(node: ast.expr) -> str:
     if name is None:
         raise Wrong(node, "name is a text; leave it out for the function's own")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise Wrong(node, f"{str(name)[:100]!r} is no name for a task: write letters, digits, `_` and `-`")
+        said = repr(name[:100]) if isinstance(name, str) else "this"
+        raise Wrong(node, f"{said} is no name for a task: write letters, digits, `_` and `-`")
     return name
 
 
@@ -173,17 +187,16 @@ def _timeout(node: ast.expr) -> float | None:
 
 def _tags(node: ast.expr) -> list[str]:
     tags = _literal(node, "tags")
-    if isinstance(tags, set | frozenset):
-        tags = sorted(tags, key=str)
     if (
-        not isinstance(tags, list | tuple)
+        not isinstance(tags, list | tuple | set | frozenset)
         or not all(isinstance(tag, str) for tag in tags)
         or len(tags) > _MOST_TAGS
     ):
         raise Wrong(
             node, f'tags are a list of at most {_MOST_TAGS} texts: write tags=["evasion", "white-box"]'
         )
-    return list(dict.fromkeys(storable(tag, 100) for tag in tags))
+    in_order = sorted(tags) if isinstance(tags, set | frozenset) else tags
+    return list(dict.fromkeys(storable(tag, 100) for tag in in_order))
 
 
 def _outputs(node: ast.expr) -> dict[str, ast.expr] | int | None:

@@ -13,11 +13,13 @@ from tiltyard.plugins.files import files_of
 from tiltyard.plugins.limits import PROBLEMS
 from tiltyard.plugins.locate import Package, locate
 from tiltyard.plugins.manifest import NAME, written
+from tiltyard.plugins.mistaken import other_than_a_plugin
 from tiltyard.plugins.names import name_problems, version_problems
 from tiltyard.plugins.packing import canonical
 from tiltyard.plugins.problems import problem
 from tiltyard.plugins.tasks import Tasks
 from tiltyard.plugins.tree import read_modules
+from tiltyard.plugins.work import TooMuch
 from tiltyard.wire.plugins import Task
 from tiltyard.wire.problems import ProblemItem
 
@@ -70,10 +72,13 @@ def read_plugin(
     version = version if version is not None else package.manifest.version
     problems = [
         *name_problems(package.name, libraries=libraries, built_in=built_in),
-        *version_problems(version),
+        *version_problems(version, hint=other_than_a_plugin(root)),
     ]
     modules, unreadable = read_modules(package)
-    tasks = Tasks(package, version or "", modules)
+    try:
+        tasks = Tasks(package, version or "", modules)
+    except TooMuch:
+        return [*unreadable[:PROBLEMS], problem("", "too_large", _TOO_MUCH)]
     problems += unreadable
     problems += tasks.problems
     if not problems and not tasks.found and not tasks.artifact_types:
@@ -92,6 +97,9 @@ def read_plugin(
     )
 
 
+_TOO_MUCH = (
+    "its names and types lead to too many others for it to be read in one go: say less in each, or divide it"
+)
 _NO_TASKS = (
     "it has no tasks: write `from tiltyard import task`, and @task above a function at the top of a module"
 )

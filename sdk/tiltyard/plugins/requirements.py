@@ -22,7 +22,9 @@ def libraries_of(name: str, modules: Mapping[str, Module], lookup: Lookup) -> li
         seen.add(current)
         if parent := current.rpartition(".")[0]:
             waiting.append(parent)  # importing a module imports the packages that it lies in
-        for dotted in modules[current].needs if current in modules else ():
+        needs = dict.fromkeys(modules[current].needs) if current in modules else {}
+        lookup.work.spend(len(needs))
+        for dotted in needs:
             own = lookup.module_of(dotted)
             if own is not None:
                 waiting.append(own)

@@ -10,7 +10,7 @@ from tiltyard.plugins.lookup import Lookup
 from tiltyard.plugins.options import Options
 from tiltyard.plugins.problems import NotAType, problem
 from tiltyard.plugins.syntax import Function, Module
-from tiltyard.plugins.text import storable
+from tiltyard.plugins.text import storable, storable_number
 from tiltyard.wire.model import Json
 from tiltyard.wire.plugins import Kind, Task, TaskInput, TaskOutput, Type
 from tiltyard.wire.problems import ProblemItem
@@ -140,7 +140,7 @@ def _json(node: ast.expr | None) -> Json:
 
 def _plain(value: object) -> Json:
     match value:
-        case None | bool() | int():
+        case None | bool() | int() if storable_number(value):
             return value
         case float() if value == value and abs(value) != float("inf"):  # noqa: PLR0124 - NaN
             return value

@@ -29,6 +29,8 @@ class Source:
     def text_of(self, node: ast.expr) -> str:
         """How an expression is written, on one line."""
         first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
+        if first == last:  # at once: a line may be as long as a file, and hold as many defaults
+            return self._lines[first][node.col_offset : node.end_col_offset].decode(errors="replace").strip()
         lines = self._lines[first : min(last, first + 10) + 1]
         if last - first < len(lines):
             lines[-1] = lines[-1][: node.end_col_offset]

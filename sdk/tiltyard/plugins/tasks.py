@@ -40,12 +40,11 @@ class Tasks:
             options = self._options(function, module)
             if options is None:
                 continue
-            if not self._is_new(options.name, module, function, conditional):
+            signature = Signature(function=function, module=module, lookup=self._lookup, options=options)
+            if not self._is_new(signature, conditional):
                 continue
             libraries = libraries if libraries is not None else self._libraries(module)
-            self._add(
-                Signature(function=function, module=module, lookup=self._lookup, options=options), libraries
-            )
+            self._add(signature, libraries)
             if conditional:
                 self.conditional.append(f"{module.name}.{function.name}")
         self.artifact_types |= any(self._is_artifact(module, dotted_of(base)) for base in module.bases)
@@ -73,8 +72,9 @@ class Tasks:
         self.problems += signature.problems
         self.found.append(task)
 
-    def _is_new(self, name: str, module: Module, function: Function, conditional: bool) -> bool:
+    def _is_new(self, signature: Signature, conditional: bool) -> bool:
         """Whether no task of this name was met; one that a condition chooses between is met once."""
+        module, function, name = signature.module, signature.function, signature.options.name
         met = self._places.get(name)
         if met is None:
             self._places[name] = module, function, conditional
@@ -83,7 +83,8 @@ class Tasks:
         if other is module and first.name == function.name and (conditional or first_conditional):
             return False
         detail = f"there are two tasks named {name}; the other is in {other.path}, line {first.lineno}"
-        self.problems.append(problem(module.path, "duplicate_task", detail, function))
+        signature.task(plugin="", version="", imports=())  # what else is wrong with it is told with that
+        self.problems += [problem(module.path, "duplicate_task", detail, function), *signature.problems]
         return False
 
     def _is_artifact(self, module: Module, parts: list[str] | None) -> bool:

@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tiltyard.plugins.manifest import NAME
 from tiltyard.plugins.reading import PluginSource
 
 PASSED, FAILED, NONE, NO_PYTEST = "passed", "failed", "none", "no pytest"
@@ -37,6 +38,7 @@ class Trial:
 @contextmanager
 def laid_out(source: PluginSource, root: Path) -> Iterator[Trial]:
     """Lay a plugin out as a worker does, for as long as it is tried."""
+    root = _unwrapped(root)
     original = (root / source.folder).resolve() if root.is_dir() else None
     with TemporaryDirectory(prefix="tiltyard-plugin-") as folder:
         for path, content in source.files.items():
@@ -44,6 +46,12 @@ def laid_out(source: PluginSource, root: Path) -> Iterator[Trial]:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
         yield Trial(name=source.name, copy=Path(folder), root=root, original=original)
+
+
+def _unwrapped(root: Path) -> Path:
+    """The plugin's own folder, also where the folder that holds nothing else was given."""
+    inner = [path.parent for path in root.glob(f"*/{NAME}")] if root.is_dir() else []
+    return inner[0] if len(inner) == 1 and not (root / NAME).exists() else root
 
 
 def load(trial: Trial, tell: Callable[[str], None]) -> bool:

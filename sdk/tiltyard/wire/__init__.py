@@ -1,12 +1,13 @@
 """What crosses the wire between callers, gateway and workers. Every other part speaks in these values."""
 
 from tiltyard.wire.archives import Archive, EntryPoint, GraphFile, Parameter, ParameterType
-from tiltyard.wire.artifacts import Artifact
-from tiltyard.wire.attempts import Claim, ClaimRequest, Finish, FinishAnswer, InputFile, Report, ReportAnswer
+from tiltyard.wire.artifacts import Artifact, ArtifactLink, LinkDraft
+from tiltyard.wire.attempts import Claim, ClaimRequest, Finish, FinishAnswer, Report, ReportAnswer
 from tiltyard.wire.events import End, Event, EventKind, EventPage, Frame, Reported, ReportedKind
 from tiltyard.wire.experiments import Experiment, ExperimentDraft, ExperimentPatch
 from tiltyard.wire.explanations import AttemptStory, Explanation, Pending, Waits
 from tiltyard.wire.history import ExportedJob, Prune, Pruned
+from tiltyard.wire.inputs import InputFile, InputKind, JobInput
 from tiltyard.wire.jobs import (
     FINAL_STATES,
     CancelledMany,
@@ -22,6 +23,15 @@ from tiltyard.wire.jobs import (
     Validation,
 )
 from tiltyard.wire.model import Page, WireModel
+from tiltyard.wire.models import (
+    AliasTarget,
+    Model,
+    ModelDraft,
+    ModelPatch,
+    ModelVersion,
+    VersionDraft,
+    VersionPatch,
+)
 from tiltyard.wire.plugins import (
     Availability,
     Kind,
@@ -38,16 +48,34 @@ from tiltyard.wire.plugins import (
 )
 from tiltyard.wire.problems import Problem, ProblemItem
 from tiltyard.wire.queues import Queue, QueueDraft, QueuePatch
+from tiltyard.wire.results import Metric, MetricDraft, MetricHistory, Real, Result
+from tiltyard.wire.sweeps import (
+    Axis,
+    Cell,
+    Scale,
+    Sweep,
+    SweepChanges,
+    SweepMode,
+    SweepPlan,
+    SweepRetried,
+    SweepRetry,
+    SweepState,
+    SweepSubmission,
+)
 from tiltyard.wire.workers import Worker, WorkerHeartbeat, WorkerOrder, WorkerState
 
 __all__ = [
     "FINAL_STATES",
+    "AliasTarget",
     "Archive",
     "Artifact",
+    "ArtifactLink",
     "AttemptStory",
     "Availability",
+    "Axis",
     "CancelMany",
     "CancelledMany",
+    "Cell",
     "Claim",
     "ClaimRequest",
     "Condition",
@@ -68,11 +96,21 @@ __all__ = [
     "Frame",
     "GraphFile",
     "InputFile",
+    "InputKind",
     "Job",
     "JobChanges",
+    "JobInput",
     "JobState",
     "JobSubmission",
     "Kind",
+    "LinkDraft",
+    "Metric",
+    "MetricDraft",
+    "MetricHistory",
+    "Model",
+    "ModelDraft",
+    "ModelPatch",
+    "ModelVersion",
     "Page",
     "Parameter",
     "ParameterType",
@@ -89,17 +127,30 @@ __all__ = [
     "Queue",
     "QueueDraft",
     "QueuePatch",
+    "Real",
     "Reason",
     "Report",
     "ReportAnswer",
     "Reported",
     "ReportedKind",
+    "Result",
+    "Scale",
+    "Sweep",
+    "SweepChanges",
+    "SweepMode",
+    "SweepPlan",
+    "SweepRetried",
+    "SweepRetry",
+    "SweepState",
+    "SweepSubmission",
     "Task",
     "TaskInput",
     "TaskListing",
     "TaskOutput",
     "Type",
     "Validation",
+    "VersionDraft",
+    "VersionPatch",
     "Waits",
     "WireModel",
     "Worker",

@@ -8,31 +8,18 @@ from pydantic import Field
 
 from tiltyard.wire.archives import EntryPoint
 from tiltyard.wire.events import Reported
+from tiltyard.wire.inputs import InputFile
 from tiltyard.wire.jobs import JobState, Reason
-from tiltyard.wire.model import Json, Text, WireModel
+from tiltyard.wire.model import Json, Request, Text, WireModel
 from tiltyard.wire.plugins import PluginPin
 
 
-class ClaimRequest(WireModel):
+class ClaimRequest(Request):
     """A worker asks for the next job of its queue. Asked again with the same token, it gets the same job again."""
 
     worker: Text = Field(max_length=200)
     token: str = Field(pattern=r"^tya_[A-Za-z0-9_-]{40,100}$")
     """The attempt's token, which the worker made up: an answer that was lost can be given again, and no other worker has it."""
-
-
-class InputFile(WireModel):
-    """A file that another job left, and where an attempt finds it."""
-
-    parameter: str
-    job: str
-    path: str
-    """Of the artifact."""
-    place: str
-    """Relative to the folder of the MLproject: what the command gets in the parameter's place."""
-    sha256: str | None = None
-    """None: the job left no such file, and the attempt cannot start."""
-    size: int = 0
 
 
 class Claim(WireModel):
@@ -45,6 +32,8 @@ class Claim(WireModel):
     token: str
     experiment: str
     mlflow_experiment_id: str | None = None
+    tracked: bool = False
+    """Whether this testbed has an MLflow: it is reached at the gateway's `/mlflow`, with the attempt's token."""
     archive: str
     archive_size: int
     project: str

@@ -22,6 +22,8 @@ class Waits(StrEnum):
     """Somebody to resume its queue."""
     no_worker = "no_worker"
     """A worker that serves its queue."""
+    sweep = "sweep"
+    """Its sweep, which is paused or has as many jobs under way as it may."""
     turn = "turn"
     """The jobs that go before it."""
 

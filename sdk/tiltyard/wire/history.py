@@ -3,13 +3,14 @@
 from datetime import datetime
 
 from tiltyard.wire.jobs import JobState, Reason
-from tiltyard.wire.model import Text, WireModel
+from tiltyard.wire.model import Request, Text, WireModel
 
 
 class ExportedJob(WireModel):
     """A job that was exported: where it stood, and its record's size and digest.
 
-    The record is JSON lines, compressed with gzip: the job, then each of its events in order, then each of its artifacts.
+    The record is JSON lines, compressed with gzip: the job, then each of its events in order, then each of its artifacts, then
+    each metric that others posted, then its manifest.
     """
 
     id: str
@@ -26,7 +27,7 @@ class ExportedJob(WireModel):
     sha256: str
 
 
-class Prune(WireModel):
+class Prune(Request):
     """Which jobs are to be exported: those that ended longer ago than this."""
 
     older_than: Text | float

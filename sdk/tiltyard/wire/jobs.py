@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from pydantic import AwareDatetime, Field
 
-from tiltyard.wire.model import Json, Text, WireModel
+from tiltyard.wire.model import Json, Request, Text, WireModel
 from tiltyard.wire.plugins import PluginPin
 
 
@@ -73,7 +73,7 @@ class Condition(StrEnum):
     any = "any"
 
 
-class Dependency(WireModel):
+class Dependency(Request):
     """A job that must end first. It was submitted before this one, so that no circle can come about."""
 
     job: Text = Field(max_length=200)
@@ -84,9 +84,10 @@ MAX_TIMEOUT_SECONDS = 30 * 24 * 3600
 """30 days: no job outlives the broker's longest unacknowledged delivery."""
 MAX_DEPENDENCIES = 1_000
 MAX_PLUGINS = 50
+MAX_PARAMETERS = 1_000
 
 
-class JobSubmission(WireModel):
+class JobSubmission(Request):
     """What a caller asks for. Everything in it is checked when it is submitted."""
 
     experiment: Text = Field(min_length=1, max_length=200)
@@ -94,7 +95,7 @@ class JobSubmission(WireModel):
     archive: str = Field(pattern="^[0-9a-f]{64}$")
     """The SHA-256 of an uploaded archive, in hex."""
     entry_point: Text = "main"
-    parameters: dict[Text, Json] = Field(default_factory=dict)
+    parameters: dict[Text, Json] = Field(default_factory=dict, max_length=MAX_PARAMETERS)
     """Values for declared parameters: JSON of the declared type, or its text form."""
     queue: Text = "cpu"
     timeout: Text | float | None = None
@@ -147,7 +148,13 @@ class Job(WireModel):
     after: list[Dependency] = Field(default_factory=list)
     start_at: datetime | None = None
     parent: str | None = None
-    """The job that this one was made from, by a retry or a clone."""
+    """The job that this one was made from, by a retry, a clone or a replay."""
+    bundle: str | None = None
+    """The digest of the bundle that brought it from another testbed, where it ran."""
+    sweep: str | None = None
+    """The sweep that made it."""
+    held: bool = False
+    """It is queued, and its sweep holds it back: that is paused, or has as many under way as it may."""
     plugins: list[PluginPin] = Field(default_factory=list)
     """The versions that it was given when it was submitted; it keeps them, whatever is pushed meanwhile."""
     warnings: list[str] = Field(default_factory=list)
@@ -167,12 +174,12 @@ class Job(WireModel):
     """The sequence number of the job's newest event; dense from 0."""
 
 
-class JobChanges(WireModel):
+class JobChanges(Request):
     """What a retried or cloned job has differently from its parent; what is absent stays as it was."""
 
     experiment: Text | None = Field(default=None, min_length=1, max_length=200)
     entry_point: Text | None = None
-    parameters: dict[Text, Json] = Field(default_factory=dict)
+    parameters: dict[Text, Json] = Field(default_factory=dict, max_length=MAX_PARAMETERS)
     """Laid over the parent's."""
     queue: Text | None = None
     timeout: Text | float | None = None
@@ -191,11 +198,13 @@ class JobChanges(WireModel):
     tags: list[Text] | None = Field(default=None, max_length=100)
 
 
-class CancelMany(WireModel):
+class CancelMany(Request):
     """Which jobs are to end: all that fit everything that is given. Jobs that have ended never fit."""
 
-    states: list[JobState] = Field(default_factory=list)
+    states: list[JobState] = Field(default_factory=list, max_length=20)
     experiment: Text | None = None
+    sweep: Text | None = None
+    """The whole id of the sweep that made them."""
     queue: Text | None = None
     tag: Text | None = None
     created_after: AwareDatetime | None = None

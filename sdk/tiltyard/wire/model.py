@@ -2,11 +2,13 @@
 
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, JsonValue
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, JsonValue, model_validator
 
 Item = TypeVar("Item")
 
-__all__ = ["Json", "Page", "Text", "WireModel"]
+__all__ = ["Json", "Page", "Request", "Text", "WireModel"]
+
+_MOST_FIELDS = 100
 
 
 class WireModel(BaseModel):
@@ -15,6 +17,19 @@ class WireModel(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, ser_json_inf_nan="strings", use_attribute_docstrings=True
     )
+
+
+class Request(WireModel):
+    """What callers send, or a part of it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few_fields(cls, said: Any) -> Any:
+        # Each unknown one is told, and a body has room for a million: that would take a minute in which nobody is answered.
+        if isinstance(said, dict) and len(said) > _MOST_FIELDS:
+            msg = f"has {len(said):,} fields, of which most can mean nothing here"
+            raise ValueError(msg)
+        return said
 
 
 def _storable(text: str) -> str:

@@ -4,17 +4,17 @@ from datetime import datetime
 
 from pydantic import Field
 
-from tiltyard.wire.model import Text, WireModel
+from tiltyard.wire.model import Request, Text, WireModel
 
 
-class QueueDraft(WireModel):
+class QueueDraft(Request):
     """A new queue."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")
     description: Text = Field(default="", max_length=1_000)
 
 
-class QueuePatch(WireModel):
+class QueuePatch(Request):
     """What of a queue can change. A paused queue takes submissions and starts nothing."""
 
     paused: bool | None = None

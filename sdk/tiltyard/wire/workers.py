@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from tiltyard.wire.environments import Environment
 from tiltyard.wire.model import Text, WireModel
 
 
@@ -46,6 +47,8 @@ class WorkerHeartbeat(WireModel):
     """The versions of the packages that its jobs can import. None: as it was said before."""
     modules: list[Text] | None = Field(default=None, max_length=20_000)
     """The top-level modules that its jobs can import. None: as it was said before."""
+    environment: Environment | None = None
+    """What its jobs run in. None: as it was said before."""
 
 
 class Worker(WireModel):
@@ -63,5 +66,9 @@ class Worker(WireModel):
     job: str | None = None
     """The job it runs now."""
     versions: dict[str, str] = Field(default_factory=dict)
+    environment: str | None = None
+    """The digest of what its jobs run in."""
+    tell_all: bool = False
+    """It is to say with its next heartbeat what is installed there and what its jobs run in: that is not known here."""
     started_at: datetime
     last_seen: datetime

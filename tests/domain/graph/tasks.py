@@ -38,7 +38,22 @@ ANY = task(
     [("all", Type(kind=Kind.list))],
 )
 
-TASKS = [LOAD, TRAIN, FGM, ACCURACY, SAY, PATH, ANY]
+DATA = task("data", [], [("dataset", Type(kind=Kind.dataset))])
+FIT = task("fit", [("dataset", Type(kind=Kind.dataset))], [("model", MODEL)])
+NAMED = task("named").model_copy(
+    update={"inputs": [TaskInput(name="seed", type=INTEGER, required=False, keyword_only=True)]}
+)
+MANY = task(
+    "many",
+    [
+        ("numbers?", Type(kind=Kind.list, of=[INTEGER])),
+        ("parts?", Type(kind=Kind.list, of=[ARRAY])),
+        ("pair?", Type(kind=Kind.tuple, of=[FLOAT, FLOAT])),
+        ("by_name?", Type(kind=Kind.mapping, of=[TEXT, FLOAT])),
+    ],
+)
+
+TASKS = [LOAD, TRAIN, FGM, ACCURACY, SAY, PATH, ANY, DATA, FIT, NAMED, MANY]
 CATALOGUE = Catalogue(
     [
         *TASKS,

@@ -3,12 +3,12 @@ import pytest
 from tests.domain.graph.tasks import CATALOGUE
 from tiltyard.wire.archives import Parameter, ParameterType
 from tiltyard.wire.problems import ProblemItem
-from tiltyard_orchestrator.domain.graph import Graph, check_graph, plan, read_graph
+from tiltyard_orchestrator.domain.graph import catalogue, check_graph, plan, read_graph, suggestions
 
 
 def problems_of(text: str, parameters: list[Parameter] | None = None) -> list[ProblemItem]:
     graph = read_graph(text)
-    assert isinstance(graph, Graph), graph
+    assert not graph.problems, graph.problems
     return check_graph(graph, CATALOGUE, parameters)
 
 
@@ -36,7 +36,6 @@ artifact_outputs:
 def test_a_graph_that_fits_has_no_problem_and_a_plan() -> None:
     assert problems_of(GOOD) == []
     graph = read_graph(GOOD)
-    assert isinstance(graph, Graph)
     planned = plan(graph, CATALOGUE)
     assert [one.step.name for one in planned.steps] == list(graph.steps)
     assert {one.step.name: set(one.after) for one in planned.steps}["all"] == {"attack", "score"}
@@ -142,6 +141,34 @@ def test_refused_is_only_what_can_never_fit(arguments: str, wrong: str | None) -
 
 
 @pytest.mark.parametrize(
+    ("step", "wrong"),
+    [
+        ("fit: $data", False),
+        ("fit: $loaded.x", True),
+        ("fit: [[$loaded.x, $loaded.y]]", False),
+        ("accuracy: {model: $data, x: $loaded.x, y: $loaded.y}", True),
+        ("train: [$data, $loaded.y]", True),
+        ("many: {numbers: $data}", True),
+        ("many: {parts: $data}", False),
+        ("many: {pair: $data}", True),
+        ("many: {by_name: $data}", True),
+    ],
+)
+def test_a_data_set_is_no_array_and_its_parts_are_no_numbers(step: str, wrong: bool) -> None:
+    text = f"graph:\n  data: {{data: }}\n  loaded: {{load: x}}\n  step:\n    {step}\n"
+    assert codes(text) == ["mistyped_argument"] * wrong
+
+
+def test_what_is_too_many_by_position_is_told_what_goes_by_position_and_what_by_name() -> None:
+    [problem] = problems_of("graph:\n  a: {say: [x, y]}\n")
+    assert problem.detail == "positional argument 2 of 'say' is too many: it takes at most 1: \"text\""
+    [problem] = problems_of("graph:\n  a: {named: [5]}\n")
+    assert problem.detail == (
+        "positional argument 1 of 'named' is too many: it takes none; by name alone \"seed\""
+    )
+
+
+@pytest.mark.parametrize(
     ("when", "wrong"),
     [
         ("$number > 0", False),
@@ -192,3 +219,19 @@ def test_the_graphs_own_description_of_a_task_names_its_results() -> None:
     graph: {s: {pull: [x]}, t: {say: $s.b}, u: {say: $s.a}, v: {say: $s.data}}
     """
     assert codes(text) == ["mistyped_argument", "unknown_output"]
+
+
+@pytest.mark.parametrize(
+    "line", ["s{0}: {{t.evasion.fgm{0}: [1]}}", "s{0}: {{own: , when: $nope{0}x}}", "s{0}: {{nothing{0}: 1}}",
+             "s{0}: {{own: , dependencies: [no{0}]}}", "s{0}: {{fgm: {{}}}}"],
+)  # fmt: skip
+def test_what_was_meant_is_looked_for_in_the_first_mistakes_alone(
+    line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    monkeypatch.setattr(suggestions, "did_you_mean", lambda name, _known: looked.append(name) or "")
+    monkeypatch.setattr(catalogue, "did_you_mean", lambda name, _known: looked.append(name) or "")
+    text = "graph:\n" + "".join(f"  {line.format(number)}\n" for number in range(300))
+    found = check_graph(read_graph(text), CATALOGUE)
+    assert len(found) >= 300, "and every mistake is told"
+    assert len(looked) <= suggestions.MOST

@@ -8,14 +8,12 @@ from tiltyard_orchestrator.domain.graph.references import Reference
 
 def read(text: str) -> Graph:
     graph = read_graph(text)
-    assert isinstance(graph, Graph), graph
+    assert not graph.problems, graph.problems
     return graph
 
 
 def told(text: str) -> list[tuple[int | None, int | None, str]]:
-    problems = read_graph(text)
-    assert isinstance(problems, list)
-    return [(one.line, one.column, one.code) for one in problems]
+    return [(one.line, one.column, one.code) for one in read_graph(text).problems]
 
 
 @pytest.mark.parametrize(
@@ -202,11 +200,45 @@ def test_a_name_means_one_thing() -> None:
     ],
 )
 def test_what_is_no_graph_is_one_problem_with_its_place_and_no_crash(text: str) -> None:
-    problems = read_graph(text)
-    assert isinstance(problems, list)
-    assert {one.code for one in problems} == {"malformed_graph"}
+    assert {one.code for one in read_graph(text).problems} == {"malformed_graph"}
 
 
 def test_dates_stay_text_and_infinity_stays_a_number() -> None:
     step = read("graph: {s: {t: [2026-01-31, .inf]}}").steps["s"]
     assert step.args == ["2026-01-31", float("inf")]
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "parameters: {p: {type: t0}}",
+        "artifact_inputs: {p: t0}",
+        "tasks: {p: {plugin: a.b, outputs: {x: t0}}}",
+    ],
+)
+@pytest.mark.parametrize(
+    "types",
+    [
+        "".join(f"  t{n}: {{tuple: [t{n + 1}, t{n + 1}, t{n + 1}]}}\n" for n in range(40)),
+        "  t0: {union: [t0, t0, t0, t0, t0]}\n",
+        "  t0: {tuple: [t1, t1, t1, t1]}\n  t1: {mapping: [t0, t0]}\n",
+    ],
+)
+def test_types_that_multiply_are_not_all_made(types: str, use: str) -> None:
+    [problem] = [
+        one
+        for one in read_graph(f"types:\n{types}{use}\ngraph: {{s: {{t: 1}}}}\n").problems
+        if "types" in one.pointer
+    ]
+    assert (problem.code, problem.line) == ("malformed_graph", 1)
+    assert "make too much" in problem.detail
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["plugins: [{}]", "graph: {{s: {{t: {}}}}}", "tasks: {{p: {{plugin: {}}}}}"],
+)
+def test_a_number_of_many_digits_is_one_problem_with_its_place(text: str) -> None:
+    [problem] = read_graph(text.format(f"0x{'F' * 20_000}")).problems
+    assert (problem.code, problem.line) == ("malformed_graph", 1)
+    assert "digits" in problem.detail or "not readable" in problem.detail

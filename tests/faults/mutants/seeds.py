@@ -18,13 +18,13 @@ NO_EPOCH_CHECK = Mutant(
     says="an attempt that lost its job goes on writing to it",
     changes=(
         Change(
-            path=f"{_STORAGE}/moves.py",
+            path=f"{_STORAGE}/jobs/moves.py",
             old="col(JobRow.id) == job, col(JobRow.epoch) == epoch, col(JobRow.state) == JobState.running",
             new="col(JobRow.id) == job, col(JobRow.state) == JobState.running",
         ),
         # The token is another bolt of the same lock: that of the newest attempt alone is taken.
         Change(
-            path=f"{_STORAGE}/tokens.py",
+            path=f"{_STORAGE}/access/tokens.py",
             old="    if epoch < row.epoch:\n",
             new='    if epoch < row.epoch:\n        return "holds"\n    if epoch < row.epoch:\n',
         ),
@@ -39,12 +39,12 @@ NO_STATE_CHECK = Mutant(
     # a second end is refused: by the trigger with a 500 that is asked again for ever, and no promise about jobs is broken.
     changes=(
         Change(
-            path=f"{_STORAGE}/moves.py",
+            path=f"{_STORAGE}/jobs/moves.py",
             old="col(JobRow.epoch) == epoch, col(JobRow.state) == JobState.running",
             new="col(JobRow.epoch) == epoch",
         ),
         Change(
-            path=f"{_STORAGE}/moves.py",
+            path=f"{_STORAGE}/jobs/moves.py",
             old="if JobState(row.state) not in rule.sources or outcome.state not in rule.targets:",
             new="if outcome.state not in rule.targets:",
         ),
@@ -71,7 +71,7 @@ NO_RESEND = Mutant(
     says="the bell of a job is rung once",
     changes=(
         Change(
-            path=f"{_STORAGE}/dispatch.py",
+            path=f"{_STORAGE}/jobs/dispatch.py",
             old=".values(dispatch_at=func.now() + seconds(resend_seconds))",
             new=".values(dispatch_at=func.now() + seconds(864000))",
         ),
@@ -111,11 +111,11 @@ UNGUARDED_CLAIM = Mutant(
     says="a job that runs is claimed once more",
     changes=(
         Change(
-            path=f"{_STORAGE}/claim.py",
-            old="col(JobRow.queue) == queue, col(JobRow.state) == JobState.queued)",
+            path=f"{_STORAGE}/jobs/claim.py",
+            old="col(JobRow.queue) == queue, col(JobRow.state) == JobState.queued, ~col(JobRow.held))",
             new='col(JobRow.queue) == queue, col(JobRow.state).in_(["queued", "running"]))',
         ),
-        Change(path=f"{_STORAGE}/claim.py", old="col(JobRow.ready_at) <= func.now(), ", new=""),
+        Change(path=f"{_STORAGE}/jobs/claim.py", old="col(JobRow.ready_at) <= func.now(), ", new=""),
         Change(
             path="orchestrator/tiltyard_orchestrator/domain/lifecycle.py",
             old="Call.claim: Rule(sources=frozenset({_S.queued})",
@@ -157,7 +157,7 @@ FORGETFUL_CLAIM = Mutant(
     says="a claim that is asked again, because its answer was lost, gets another job",
     changes=(
         Change(
-            path=f"{_STORAGE}/claim.py",
+            path=f"{_STORAGE}/jobs/claim.py",
             old="if held := await _held(session, worker=worker, token_sha256=token_sha256):",
             new="if False and (held := await _held(session, worker=worker, token_sha256=token_sha256)):",
         ),
@@ -170,7 +170,7 @@ TRUSTED_CLOCK = Mutant(
     says="an event is dated by its worker's clock alone",
     changes=(
         Change(
-            path=f"{_STORAGE}/moves.py",
+            path=f"{_STORAGE}/jobs/moves.py",
             old="now if at is None else min(max(at, earliest), now)",
             new="now if at is None else at",
         ),

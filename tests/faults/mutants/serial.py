@@ -9,7 +9,7 @@ _FOLLOWER = '''async def follow_many(
     from sqlalchemy import literal_column, select
 
     from tiltyard.wire import End, JobState
-    from tiltyard_orchestrator.storage.events import as_event
+    from tiltyard_orchestrator.storage.jobs.events import as_event
     from tiltyard_orchestrator.storage.tables import EventRow
 
     serial, cursor = literal_column("event.serial"), 0
@@ -38,4 +38,6 @@ ADDED_SERIAL = Change(
     old="        EVENTS_ARE_WRITTEN_ONCE_TRIGGER,\n",
     new='        EVENTS_ARE_WRITTEN_ONCE_TRIGGER,\n        "ALTER TABLE event ADD COLUMN serial bigserial",\n',
 )
-ADDED_FOLLOWER = Change(path="api/tiltyard_api/stream.py", old="async def follow_many(\n", new=_FOLLOWER)
+ADDED_FOLLOWER = Change(
+    path="api/tiltyard_api/stream/follow.py", old="async def follow_many(\n", new=_FOLLOWER
+)

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.plugins.victims import flat_digits, logistic, some
+from tests.plugins.victims import flat_digits, logistic, some, some_images
+from tiltyard_plugins.data.packaged import digits
 from tiltyard_plugins.evasion.crafting import AttackFailed, Budget, WeakAttack, craft
-from tiltyard_plugins.evasion.gradient import fgm
+from tiltyard_plugins.evasion.gradient import fgm, pgd
 from tiltyard_plugins.evasion.minimal import carlini_wagner_linf, jsma
 from tiltyard_plugins.models.classic import classifier, wrap
 
@@ -71,6 +72,35 @@ def test_gradients_that_a_model_hides_are_caught() -> None:
     x, y = some(50)
     with pytest.raises(AttackFailed, match="hides its gradients"):
         fgm(wrap(model), x, y)
+
+
+@pytest.mark.parametrize("restarts", [0, 1])
+def test_a_random_start_does_not_pass_for_an_attack_where_the_loss_is_flat(restarts: int) -> None:
+    model = classifier(flat_digits())
+    model.coef_ *= 1e6
+    x, y = some(50)
+    with pytest.raises(AttackFailed, match="hides its gradients"):
+        pgd(wrap(model), x, y, restarts=restarts)
+    with pytest.warns(WeakAttack, match="flat at|left"):
+        pgd(wrap(model), x, y, restarts=restarts, allow_weak=True)
+    pgd(logistic(), x, y, eps=0.01, restarts=restarts)
+
+
+def test_auto_pgd_on_a_network_that_hides_its_gradients_says_nothing_of_it() -> None:
+    torch = pytest.importorskip("torch")
+    from tiltyard_plugins.evasion.adaptive import auto_pgd
+    from tiltyard_plugins.models.torch_cnn import train_torch_cnn
+
+    x, y = some_images(30)
+    estimator = train_torch_cnn(digits(), epochs=4)
+    auto_pgd(estimator, x, y, iterations=5)
+    with torch.no_grad():
+        last = estimator.model[1][-1]
+        last.weight *= 1e4
+        last.bias *= 1e4
+    with pytest.raises(AttackFailed, match="flat at"):
+        auto_pgd(estimator, x, y, iterations=5)
+    auto_pgd(estimator, x, y, iterations=5, loss="logits_ratio")
 
 
 def test_nothing_to_win_is_no_failure() -> None:

@@ -8,7 +8,7 @@ from tiltyard_plugins.poisoning.svm import _Machine, svm_poisoning, two_labels
 
 @pytest.fixture(scope="module")
 def pair():
-    return two_labels(digits(flat=True, limit=1000))
+    return two_labels(digits(flat=True, limit=600))
 
 
 def accuracy(dataset, pair):
@@ -29,10 +29,10 @@ def test_the_quick_machine_gives_arts_own_numbers(pair):
 
 
 def test_moved_points_do_more_harm_than_the_same_points_unmoved(pair):
-    """Measured over three seeds: 0.98 clean, 0.96 with flipped points, 0.94 with moved ones."""
+    """Measured over three seeds: 1.0 clean, 0.99 with flipped points, 0.92 with moved ones."""
     flipped, moved = [], []
     for seed in (1, 2):
-        poisoned, mask, control = svm_poisoning(pair, points=10, seed=seed)
+        poisoned, mask, control = svm_poisoning(pair, points=10, iterations=5, seed=seed)
         assert mask.sum() == 10
         assert len(poisoned.x_train) == len(control.x_train) == len(pair.x_train) + 10
         assert np.array_equal(poisoned.y_train, control.y_train)
@@ -40,7 +40,7 @@ def test_moved_points_do_more_harm_than_the_same_points_unmoved(pair):
         flipped.append(accuracy(control, pair))
         moved.append(accuracy(poisoned, pair))
     assert accuracy(pair, pair) > 0.95
-    assert np.mean(moved) < np.mean(flipped)
+    assert np.mean(moved) < np.mean(flipped) - 0.02
 
 
 def test_a_machine_of_ten_labels_or_of_images_is_refused(pair):

@@ -82,7 +82,7 @@ def test_a_new_plugin_passes_its_own_tests_and_leaves_no_litter(made):
     assert sorted(made.rglob("*")) == before
 
 
-@pytest.mark.parametrize("name", ["json", "my-plugin", "tiltyard_x"])
+@pytest.mark.parametrize("name", ["json", "pydantic", "my-plugin", "tiltyard_x"])
 def test_a_name_that_no_plugin_may_have_is_refused_before_anything_is_written(name, tmp_path):
     done = run("new", name, "--into", tmp_path)
     assert done.exit_code == 1
@@ -113,6 +113,21 @@ def test_a_module_that_does_not_load_is_told_by_its_own_file(made):
     assert done.exit_code == 1
     assert f'File "{made}/mine/bad.py", line 1' in done.stdout
     assert "mine does not load here" in done.stderr
+
+
+def test_the_wrong_folder_is_told_as_what_it_is(made, tmp_path):
+    inner = run("test", made / "mine")
+    assert "It is the package alone: give the folder around it, which has the plugin.toml" in inner.stderr
+    entry = tmp_path / "attack"
+    entry.mkdir()
+    (entry / "MLproject").write_text("name: attack\n")
+    (entry / "attack.py").write_text("print()\n")
+    assert "It looks like an entry point: `tiltyard submit` runs those" in run("test", entry).stderr
+
+
+def test_the_folder_around_a_plugins_own_is_tried_with_its_tests(made, tmp_path):
+    done = run("test", made.parent)
+    assert (done.exit_code, "It is ready to be pushed" in done.stderr) == (0, True), done.output
 
 
 def test_json_is_all_that_is_printed(made):

@@ -1,5 +1,6 @@
 """Whatever a plugin's files hold, the answer is a plugin or problems: never an exception, a wait, or a full memory."""
 
+import json
 import random
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from tests.sdk.plugins.sources import IMPORT, codes, plugin, read
 from tiltyard.plugins import PluginSource, read_plugin
 from tiltyard.plugins.docstrings import read_docstring
+from tiltyard.plugins.manifest import read_metadata, read_toml, requirement_problems
 
 TASK = IMPORT + "@task\ndef f() -> int: return 1\n"
 
@@ -145,3 +147,93 @@ def test_a_real_module_with_random_damage_is_answered(seed):
     for _ in range(chance.randrange(1, 20)):
         text[chance.randrange(len(text))] = chance.randrange(256)
     assert read_plugin(plugin(good=TASK, damaged=bytes(text)))
+
+
+@pytest.mark.parametrize(
+    "requirement",
+    [
+        "a" + ("<1" + " " * 40) * 10 + "\x01",
+        "a" + " " * 498 + "\x01",
+        "a" + "-" * 498,
+        "a(" + "<1 " * 160 + "x",
+    ],
+)
+def test_no_requirement_keeps_its_reader_busy(requirement):
+    # What holds the interpreter for hours holds everybody's requests.
+    assert requirement_problems("plugin.toml", [requirement])
+
+
+def test_no_metadata_of_a_wheel_keeps_its_reader_busy():
+    assert read_metadata(b"Requires-Dist: " + b";" * 60_000).requires
+
+
+@pytest.mark.parametrize("part", ["a", '"a"', "'a'", r'"\""', '""'])
+@pytest.mark.parametrize("dot", [".", " . "])
+def test_a_key_of_parts_without_end_is_refused_before_it_fills_the_memory(part, dot):
+    key = dot.join([part] * 5_000)
+    for text in (f"{key} = 1", f"[{key}]", f"[[{key}]]", f"a = {{{key} = 1}}"):
+        found = read_toml(f"\n{text}\n".encode(), "plugin.toml", 1 << 20)
+        assert isinstance(found, list), "it was read"
+        assert [(item.code, item.line) for item in found] == [("malformed_toml", 2)]
+        assert "16 parts" in found[0].detail
+
+
+def test_a_text_with_many_dots_is_no_key():
+    text = f'description = "Gives 1.2.3, i. e. {"." * 100} and {"a, b. " * 50}"'
+    assert isinstance(read_toml(text.encode(), "plugin.toml", 1 << 20), dict)
+
+
+HEX = f"0x{'F' * 20_000}"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"@task(name={HEX})\ndef f(): ...\n",
+        f"@task(tags={{{HEX}, 1}})\ndef f(): ...\n",
+        f"@task(timeout={HEX}, retries={HEX})\ndef f(): ...\n",
+    ],
+)
+def test_a_number_of_many_digits_in_an_option_is_a_problem(source):
+    assert set(codes(plugin(main=IMPORT + source))) == {"bad_option"}
+
+
+def test_a_number_of_many_digits_is_stored_as_it_is_written():
+    source = (
+        f"from typing import Literal\n@task\ndef f(a={HEX}, b=[-{HEX}], c: Literal[{HEX}, -{HEX}] = 1): ...\n"
+    )
+    [task] = read(main=IMPORT + source).tasks
+    # As Python's own JSON has it: it writes no number of so many digits.
+    json.dumps(task.model_dump(mode="json"))
+    assert [one.default for one in task.inputs] == [None, None, 1]
+    assert task.inputs[0].default_text.startswith("0xFFFF")
+
+
+def test_names_that_lead_to_very_many_others_are_not_all_followed():
+    stars = "".join(f"from q{n} import *\n" for n in range(10_000))
+    inputs = ",".join(f"a{n}: z{n}" for n in range(3_000))
+    assert codes(plugin(s=stars, main=f"{IMPORT}from .s import *\n@task\ndef f({inputs}): ...\n")) == [
+        "too_large"
+    ]
+
+
+def test_types_that_each_come_to_very_many_are_not_all_made():
+    one = f"T = tuple[{', '.join(['int'] * 200)}]\n"
+    inputs = ",".join(f"a{n}: T" for n in range(20_000))
+    assert codes(plugin(main=f"{IMPORT}{one}@task\ndef f({inputs}): ...\n")) == ["too_large"]
+
+
+def test_what_very_many_modules_need_is_not_followed_from_each():
+    others = {f"m{n}": "".join(f"from . import m{k}\n" for k in range(200)) + TASK for n in range(200)}
+    named = {name: text.replace("def f", f"def f{name}") for name, text in others.items()}
+    assert codes(plugin(**named)) == ["too_large"]
+
+
+def test_types_of_a_dioptra_toml_that_each_come_to_very_many_are_not_all_made():
+    some = ", ".join(['"integer"'] * 30_000)
+    outputs = ", ".join(['{name = "a", type = "t"}'] * 5_000)
+    described = (
+        f'plugin_param_types = [{{name = "t", structure = {{tuple = [{some}]}}}}]\n'
+        f'plugins = [{{path = "attacks", tasks = [{{filename = "main.py", name = "f", output_params = [{outputs}]}}]}}]\n'
+    )
+    assert codes({**plugin(main=TASK), "dioptra.toml": described.encode()}, version="1") == ["too_large"]

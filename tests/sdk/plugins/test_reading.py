@@ -84,6 +84,20 @@ def test_two_tasks_of_one_name_are_refused_with_both_places():
     assert "attacks/a.py, line 3" in item.detail
 
 
+def test_a_second_task_of_one_name_hides_nothing_that_is_wrong_with_it():
+    second = IMPORT + "@task(name='fgm', retries=-1, timeout='never', size=5)\ndef g(x: 5) -> Nothing: ...\n"
+    found = read_plugin(plugin(a=IMPORT + "@task\ndef fgm(): ...\n", b=second))
+    assert isinstance(found, list)
+    assert [(item.code, item.line, item.column) for item in found] == [
+        ("bad_option", 2, 27),
+        ("bad_option", 2, 39),
+        ("bad_option", 2, 53),
+        ("duplicate_task", 3, 1),
+        ("unknown_type", 3, 10),
+        ("unknown_type", 3, 16),
+    ]
+
+
 def test_one_of_two_definitions_under_a_condition_is_one_task():
     text = (
         IMPORT

@@ -2,5 +2,5 @@
 
 import pytest
 
-for module in ("lives", "callers", "workers", "keepers"):
+for module in ("lives", "callers", "workers", "keepers", "sweepers"):
     pytest.register_assert_rewrite(f"{__name__}.{module}")  # so that a failure shows what was compared

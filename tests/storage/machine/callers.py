@@ -11,9 +11,9 @@ from tests.storage.machine.lives import Draw, Lives, one_of
 from tests.storage.machine.promise import Life
 from tiltyard.wire import QueuePatch
 from tiltyard.wire.jobs import Condition, Dependency, Failure
-from tiltyard_orchestrator.storage.cancel import cancel
+from tiltyard_orchestrator.storage.jobs.cancel import cancel
+from tiltyard_orchestrator.storage.jobs.submit import KeyReused, submit
 from tiltyard_orchestrator.storage.queues import patch_queue
-from tiltyard_orchestrator.storage.submit import KeyReused, submit
 
 FOREVER = 100_000.0
 """Seconds: longer than any test runs."""
@@ -58,6 +58,7 @@ class Callers(Lives):
         request: str = "this",
         after: dict[str, Condition] | None = None,
         starts: str | None = None,
+        digest: str | None = None,
     ) -> None:
         after = after or {}
         new = new_job(
@@ -68,6 +69,7 @@ class Callers(Lives):
             queue_timeout=FOREVER if hurried else None,
             idempotency_key=key,
             request_digest=request if key else None,
+            digest=digest,
             after=[Dependency(job=job, condition=condition) for job, condition in after.items()],
             start_at=None if starts is None else datetime.now(UTC) + (DAY if starts == "tomorrow" else -DAY),
         )
@@ -91,6 +93,7 @@ class Callers(Lives):
             early=starts == "tomorrow",
             hurried=hurried,
             state="waiting" if after or starts else "queued",
+            digest=digest,
         )
         self.promise.submit(life)
         others = {self.life(other).name: condition.value for other, condition in after.items()}

@@ -17,20 +17,20 @@ from tests.storage.conftest import new_job
 from tiltyard.wire import Finish, JobState, QueuePatch, Reason, Report
 from tiltyard.wire.jobs import FINAL_STATES, Condition, Dependency
 from tiltyard_orchestrator.domain.backoff import Backoff
-from tiltyard_orchestrator.storage.cancel import cancel
-from tiltyard_orchestrator.storage.cancel_many import cancel_some
-from tiltyard_orchestrator.storage.claim import Claimed, claim
 from tiltyard_orchestrator.storage.database import Database
-from tiltyard_orchestrator.storage.dispatch import dispatch
-from tiltyard_orchestrator.storage.expire import expire
-from tiltyard_orchestrator.storage.finish import finish
-from tiltyard_orchestrator.storage.jobs import JobFilter
-from tiltyard_orchestrator.storage.overdue import end_overdue
+from tiltyard_orchestrator.storage.jobs.cancel import cancel
+from tiltyard_orchestrator.storage.jobs.cancel_many import cancel_some
+from tiltyard_orchestrator.storage.jobs.claim import Claimed, claim
+from tiltyard_orchestrator.storage.jobs.dispatch import dispatch
+from tiltyard_orchestrator.storage.jobs.expire import expire
+from tiltyard_orchestrator.storage.jobs.finish import finish
+from tiltyard_orchestrator.storage.jobs.overdue import end_overdue
+from tiltyard_orchestrator.storage.jobs.read import JobFilter
+from tiltyard_orchestrator.storage.jobs.release import release
+from tiltyard_orchestrator.storage.jobs.report import report
+from tiltyard_orchestrator.storage.jobs.settle import decided, settle
+from tiltyard_orchestrator.storage.jobs.submit import submit
 from tiltyard_orchestrator.storage.queues import patch_queue
-from tiltyard_orchestrator.storage.release import release
-from tiltyard_orchestrator.storage.report import report
-from tiltyard_orchestrator.storage.settle import decided, settle
-from tiltyard_orchestrator.storage.submit import submit
 
 P = ParamSpec("P")
 R = TypeVar("R")

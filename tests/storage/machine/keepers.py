@@ -1,6 +1,6 @@
 """What keepers do, and what time does, which passes here only as a step: the test moves the moment that was written."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,10 @@ from tests.storage.machine.callers import FOREVER
 from tests.storage.machine.lives import Draw, Lives, one_of
 from tests.storage.machine.promise import Life
 from tests.storage.machine.workers import BACKOFF
-from tiltyard_orchestrator.storage.dispatch import dispatch
-from tiltyard_orchestrator.storage.expire import expire
-from tiltyard_orchestrator.storage.overdue import end_overdue
-from tiltyard_orchestrator.storage.settle import decided, settle
+from tiltyard_orchestrator.storage.jobs.dispatch import dispatch
+from tiltyard_orchestrator.storage.jobs.expire import expire
+from tiltyard_orchestrator.storage.jobs.overdue import end_overdue
+from tiltyard_orchestrator.storage.jobs.settle import decided, settle
 
 HOURS_SECONDS = 1500
 """Two and a half steps of priority: between two jobs it never makes a tie."""
@@ -54,7 +54,9 @@ PASSINGS = {
         then=lambda life: {"aged": life.aged + HOURS_SECONDS},
     ),
     "it queues for too long": Passing(
-        fits=lambda life: life.state == "queued" and life.hurried and not life.pausing and not life.overdue,
+        fits=lambda life: (
+            life.state == "queued" and life.hurried and not (life.pausing or life.held or life.overdue)
+        ),
         moments="queued_until = now() - interval '1 second'",
         then=lambda _: {"overdue": True},
     ),
@@ -69,9 +71,11 @@ PASSINGS = {
 class Keepers(Lives):
     """Keepers, and the clock."""
 
+    verbs: Sequence[str] = ("settle", "end_overdue", "expire", "dispatch")
+
     def look(self, draw: Draw) -> None:
         """What every keeper does every few seconds, whether there is something of each to do or not."""
-        for verb in draw(st.permutations(["settle", "end_overdue", "expire", "dispatch"])):
+        for verb in draw(st.permutations(self.verbs)):
             getattr(self, f"_{verb}")()
 
     def _settle(self) -> None:

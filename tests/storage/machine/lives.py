@@ -3,7 +3,7 @@
 What a step touched must be as promised, and everything else must be as it was, in every column.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -84,8 +84,12 @@ class Lives(RuleBasedStateMachine):
                 _grows(self._histories[job], histories[job])
             is_sound(row, histories[job])
             _is_as_promised(self.life(job), row, histories[job])
+        self.look_further(rows)
         self._rows, self._histories = rows, histories
         self.touched.clear()
+
+    def look_further(self, rows: Mapping[str, Row]) -> None:
+        """What else there is to compare after each step."""
 
     def _goes_on(self, before: Row, now: Row) -> None:
         if before["state"] in FINAL or now["id"] not in self.touched:

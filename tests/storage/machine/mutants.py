@@ -17,14 +17,14 @@ from tests.storage.machine import callers
 from tiltyard.wire import EventKind, QueuePatch, Reported
 from tiltyard.wire.jobs import JobState
 from tiltyard_orchestrator.domain.lifecycle import RULES, Call, Outcome, Standing
-from tiltyard_orchestrator.storage import (
+from tiltyard_orchestrator.storage import queues
+from tiltyard_orchestrator.storage.jobs import (
     cancel,
     claim,
     expire,
     finish,
     moves,
     overdue,
-    queues,
     release,
     report,
     settle,
@@ -33,7 +33,7 @@ from tiltyard_orchestrator.storage import (
 from tiltyard_orchestrator.storage.tables import JobRow
 
 Wrong = Callable[[pytest.MonkeyPatch], None]
-MOVERS = (cancel, claim, expire, finish, overdue, release, settle)
+MOVERS = (cancel, claim, expire, finish, overdue, release)
 
 
 def everywhere(patch: pytest.MonkeyPatch, modules: Sequence[ModuleType], name: str, wrong: object) -> None:

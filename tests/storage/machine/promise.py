@@ -51,6 +51,14 @@ class Life:
     history: list[tuple[str, str]] = field(default_factory=list)
     """The kind and the state or text of each event."""
 
+    digest: str | None = None
+    sweep: str | None = None
+    """The one that made it."""
+    parent: str | None = None
+    held: bool = False
+    """It is in its queue, and its sweep has no room for it yet."""
+    born: int = 0
+
     @property
     def ended(self) -> bool:
         return self.state in FINAL
@@ -76,6 +84,10 @@ class Life:
             "pausing": self.pausing,
             "late": self.late,
             "overdue": self.overdue,
+            "digest": self.digest,
+            "sweep_id": self.sweep,
+            "parent_id": self.parent,
+            "held": self.held,
         }
 
     def holds(self, epoch: int) -> bool:
@@ -84,7 +96,7 @@ class Life:
     def go(self, state: str, reason: str | None = None) -> None:
         """Move, and write the event that tells of it."""
         self.state, self.reason = state, reason
-        self.due = self.pausing = self.late = self.overdue = False
+        self.due = self.pausing = self.late = self.overdue = self.held = False
         self.history.append(("state", state))
 
     def write(self, first: int, lines: list[str]) -> None:
@@ -107,11 +119,13 @@ class Promise:
         """Come to the queue, for the first time or again: the place in it is that of the first time."""
         life.go("queued", reason)
         life.due, life.pausing = not pausing, pausing
+        life.held = life.sweep is not None  # until its sweep lets it go
         life.entered = self._moments if life.entered is None else life.entered
 
     def submit(self, life: Life) -> None:
         self._moments += 1
         self.jobs[life.id] = life
+        life.born = self._moments
         if life.state == "queued":
             self.enter(life)
         else:
@@ -154,7 +168,11 @@ class Promise:
         return {job for job in waited_for if self.jobs[job].ended}
 
     def dispatch(self) -> set[str]:
-        due = {life.id for life in self.jobs.values() if life.due and life.queue not in self.paused}
+        due = {
+            life.id
+            for life in self.jobs.values()
+            if life.due and not life.held and life.queue not in self.paused
+        }
         for job in due:
             self.jobs[job].due = False
         return due
@@ -176,7 +194,7 @@ class Promise:
         ready = [
             life
             for life in self.jobs.values()
-            if life.queue == queue and life.state == "queued" and not life.pausing
+            if life.queue == queue and life.state == "queued" and not (life.pausing or life.held)
         ]
         return min(ready, key=lambda life: life.turn, default=None) if queue not in self.paused else None
 

@@ -10,10 +10,10 @@ from tests.storage.machine.callers import FOREVER, QUEUES
 from tests.storage.machine.lives import Attempt, Draw, Lives
 from tiltyard.wire import EventKind, Finish, FinishAnswer, JobState, Reason, Report, ReportAnswer, Reported
 from tiltyard_orchestrator.domain.backoff import Backoff
-from tiltyard_orchestrator.storage.claim import Claimed, NothingToClaim, claim
-from tiltyard_orchestrator.storage.finish import finish
-from tiltyard_orchestrator.storage.release import release
-from tiltyard_orchestrator.storage.report import ReportGap, report
+from tiltyard_orchestrator.storage.jobs.claim import Claimed, NothingToClaim, claim
+from tiltyard_orchestrator.storage.jobs.finish import finish
+from tiltyard_orchestrator.storage.jobs.release import release
+from tiltyard_orchestrator.storage.jobs.report import ReportGap, report
 
 BACKOFF = Backoff(first=FOREVER, longest=FOREVER)
 End = tuple[JobState, Reason | None]

@@ -83,7 +83,16 @@ class Yard:
 
     def clear(self) -> None:
         """Begin anew."""
-        self.run("DELETE FROM event; DELETE FROM job; UPDATE queue SET paused = false WHERE paused")
+        self.run(
+            "DELETE FROM event; DELETE FROM sweep; DELETE FROM job; UPDATE queue SET paused = false WHERE paused"
+        )
+
+    def look_at_cells(self) -> dict[str, list[tuple[str, str | None, bool]]]:
+        """The digest and the job of every cell, and whether it was known, by sweep."""
+        cells: dict[str, list[tuple[str, str | None, bool]]] = {}
+        for row in self._runner.run(self._own.fetch("SELECT * FROM cell ORDER BY sweep_id, number")):
+            cells.setdefault(row["sweep_id"], []).append((row["digest"], row["job_id"], row["reused"]))
+        return cells
 
     def look(self) -> Everything:
         """Every row of every job, and every history."""

@@ -10,9 +10,8 @@ from typer.testing import CliRunner
 from tiltyard.cli.root import app
 from tiltyard.plugins import PluginSource, read_plugin
 from tiltyard.wire.archives import ParameterType
-from tiltyard_orchestrator.domain.graph import Graph, read_graph
-from tiltyard_workers.running_locally.checks import check, plugin_folders
-from tiltyard_workers.running_locally.project import read
+from tiltyard_orchestrator.domain.graph import read_graph
+from tiltyard_workers.running_locally.checks import made_ready
 
 DESCRIPTION = """\
 [[plugins]]
@@ -156,7 +155,7 @@ def test_an_entry_point_is_written_to_be_submitted_with_its_lines_as_they_were(f
     text = (out / "entry_points/hello-world/hello-world.yaml").read_text()
     assert text.endswith(GRAPH)
     graph = read_graph(text)
-    assert isinstance(graph, Graph)
+    assert not graph.problems
     assert graph.needs == ["greetings", "keeping"]
     assert {one.name: (one.type, one.default) for one in graph.declared} == {
         "name": (ParameterType.string, "World"),
@@ -170,9 +169,14 @@ def test_an_entry_point_is_written_to_be_submitted_with_its_lines_as_they_were(f
         "name": "Hello World!",
         "entry_points": {"main": {"graph": "hello-world.yaml"}},
     }
-    project = read(out / "entry_points/hello-world", "main")
-    folders = plugin_folders([out / "plugins/greetings", out / "plugins/keeping"], folder.parent)
-    check(project.entry_point, folders)
+    plugins = [out / "plugins/greetings", out / "plugins/keeping"]
+    made_ready(
+        out / "entry_points/hello-world",
+        "main",
+        values={"needed": 1, "before": "x"},
+        plugins=plugins,
+        temporary=folder.parent,
+    )
 
 
 def test_what_to_push_and_submit_is_said_with_the_values_that_are_needed(folder: Path) -> None:
@@ -196,7 +200,6 @@ def test_every_problem_is_told_and_nothing_is_written(folder: Path) -> None:
     assert [(one["code"], one["line"]) for one in found] == [
         ("unknown_plugin", None),
         ("unknown_reference", 2),
-        ("unknown_artifact_type", 2),
         ("unknown_task", 6),
     ]
     assert found[-1]["pointer"].startswith("/entrypoints/hello.yaml/graph/hello_step")
@@ -238,7 +241,7 @@ def test_a_graph_that_begins_with_a_mark_of_its_own_is_written_anew(folder: Path
     done = run(str(folder), "-o", str(out))
     assert done.exit_code == 0, done.output
     graph = read_graph((out / "entry_points/hello-world/hello-world.yaml").read_text())
-    assert isinstance(graph, Graph)
+    assert not graph.problems
     assert list(graph.steps) == ["hello_step", "shouted", "again"]
 
 

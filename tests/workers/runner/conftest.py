@@ -2,7 +2,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tiltyard_workers.prefect.door import Door
-from tiltyard_workers.prefect.place import Place
+from tiltyard_workers.prefect.gate import key_of
+from tiltyard_workers.supervisor.environment import NO_EVENTS
 
 HERE = Path(__file__).parent
 
@@ -52,24 +53,11 @@ class Ran:
         return self.events[-1]["data"]
 
 
-@pytest.fixture(scope="module")
-def prefect_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """One server for a module; it ends with it."""
-    place = Place(tmp_path_factory.mktemp("prefect"))
-    door = Door(place)
-    with place.as_worker():
-        door.start()
-        yield door.url
-    door.close()
-    if door._process is not None:
-        door._process.wait(30)  # it leaves when the last worker has left
-
-
 Run = Callable[..., Ran]
 
 
 @pytest.fixture
-def run(tmp_path: Path, prefect_url: str) -> Run:
+def run(tmp_path: Path, door: Door) -> Run:
     """Runs a graph as `tiltyard run` does, in a process of its own."""
 
     def run_text(text: str, *words: str) -> Ran:
@@ -88,7 +76,12 @@ def run(tmp_path: Path, prefect_url: str) -> Run:
         given = [part for word in words for part in ("-P", word)]
         done = subprocess.run(
             [*command, *given],
-            env={**os.environ, "PREFECT_API_URL": prefect_url},
+            env={
+                **os.environ,
+                "PREFECT_API_URL": door.url,
+                "PREFECT_API_AUTH_STRING": key_of(door._gate.secret, "tests.1"),
+                **NO_EVENTS,
+            },
             capture_output=True,
             text=True,
             check=False,

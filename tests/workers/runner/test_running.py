@@ -83,6 +83,48 @@ artifact_outputs: {before: $before, beside: $beside, needs: $needs}
     assert ran.end["message"].startswith("The entry point exited with code 1: the step '")
 
 
+def test_a_step_that_exits_fails_and_takes_no_other_with_it(run: Run) -> None:
+    ran = run(
+        "plugins: [mine]\ngraph:\n  left: {leave: 0}\n  beside: {add: 1}\n  after: {add: 2, dependencies: [beside]}\n"
+    )
+    assert ran.steps("left") == ["started", "failed"]
+    assert (
+        ran.said("left", "failed") == "Exited: 'leave' called sys.exit(0): a task returns, or raises an error"
+    )
+    assert ran.steps("after") == ["started", "finished"]
+    assert (ran.code, ran.end["state"]) == (1, "failed")
+
+
+def test_a_step_goes_over_a_list_and_over_nothing_else(run: Run) -> None:
+    ran = run(
+        """plugins: [mine]
+graph:
+  word: {same: abc}
+  five: {same: 5}
+  none: {same: [[]]}
+  letters: {same: $item, foreach: $word}
+  number: {same: $item, foreach: $five}
+  nothing: {same: $item, foreach: $none}
+artifact_outputs: {nothing: $nothing}
+"""
+    )
+    assert (
+        ran.said("letters", "failed") == "TypeError: `foreach` goes over a list, and $word is of the type str"
+    )
+    assert (
+        ran.said("number", "failed") == "TypeError: `foreach` goes over a list, and $five is of the type int"
+    )
+    assert ran.steps("nothing") == []
+    assert ran.artifacts == ["outputs/nothing.json"]
+    assert ran.code == 1
+
+
+def test_a_graph_whose_process_a_step_ends_is_no_success(run: Run) -> None:
+    ran = run("plugins: [mine]\ngraph:\n  gone: {leave_at_once: }\n  after: {add: 1, dependencies: [gone]}\n")
+    assert (ran.code, ran.end["state"]) == (1, "failed")
+    assert ran.end["message"].endswith("did not come to its end: its process ended inside the step 'gone'.")
+
+
 def test_a_graph_that_cannot_run_is_told_whole_and_starts_nothing(run: Run) -> None:
     ran = run("plugins: [mine]\ngraph:\n  a: {ad: [1]}\n  b: {add: $c}\n")
     assert ran.code == 2

@@ -34,6 +34,9 @@ print(helper.NAME, os.environ["TILTYARD_JOB_ID"])
 """
 
 
+SAY = "from tiltyard import task\n\n@task\ndef say(text: str) -> None: ...\n"
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     folder = tmp_path / "project"
@@ -119,7 +122,35 @@ def test_a_graph_by_itself_is_checked_with_the_file_and_the_line(tmp_path: Path)
     assert done.returncode == 2
     assert "attack.yaml:3:23: `retries` is a whole number" in done.stderr
     (tmp_path / "attack.yaml").write_text("graph:\n  a: {no.such.task: }\n")
-    assert "there is no plugin 'no' here" in run(tmp_path / "attack.yaml").stderr
+    said = "there is no plugin 'no' here: give its folder or archive with --plugin"
+    assert said in run(tmp_path / "attack.yaml").stderr
+
+
+def test_all_that_is_wrong_with_a_graph_its_values_and_the_plugins_is_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "MLproject").write_text("entry_points: {main: {graph: a.yaml, parameters: {n: integer}}}")
+    (tmp_path / "a.yaml").write_text(
+        "plugins: [gone, bad]\ngraph:\n  a: {no.such.task: $b}\n  c: {mine.say: [1, 2]}\n"
+    )
+    for name, text in (
+        ("bad", "from tiltyard import task\n@task\ndef f(x: int -> int: ...\n"),
+        ("mine", SAY),
+    ):
+        (tmp_path / "plugins" / name).mkdir(parents=True)
+        (tmp_path / "plugins" / name / "a.py").write_text(text)
+    plugins = tmp_path / "plugins"
+    done = run(tmp_path, "-P", "n=much", "--plugin", plugins / "bad", "--plugin", plugins / "mine", "--json")
+    assert done.returncode == 2, done.stderr
+    assert [one["code"] for one in json.loads(done.stdout)["errors"]] == [
+        "not_python",
+        "unknown_plugin",
+        "unknown_plugin",
+        "unknown_reference",
+        "mistyped_argument",
+        "surplus_argument",
+        "mistyped_parameter",
+    ]
+    done = run(tmp_path, "-P", "n=much", "--plugin", plugins / "mine", "-e", "mian")
+    assert "did you mean 'main'?" in done.stderr
 
 
 def test_a_server_is_held_no_longer_than_it_was_used(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ the plugins, the parameters, the artifact inputs, and the names of the results o
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,11 +82,12 @@ class _Conversion:
             return [*self._problems, self._in_file(document)]
         whole, above = self._whole(text, document.value)
         graph = read_graph(whole)
-        if isinstance(graph, list):
-            return [*self._problems, *(self._in_file(one, above) for one in graph)]
+        if not self._plugins.keys() >= set(self._entry.plugins):  # whose tasks those may be that nobody knows
+            graph = replace(graph, unread=replace(graph.unread, any_task=True))
         catalogue = Catalogue(
-            [task for name in self._named() for task in self._plugins[name].source.tasks],
+            (task for name in self._named() for task in self._plugins[name].source.tasks),
             {name: self._plugins[name].artifact_types for name in self._named()},
+            absent=dict.fromkeys(self._missing()),
         )
         self._problems += [self._in_file(one, above) for one in check_graph(graph, catalogue)]
         needed = [one for one in graph.declared if one.required]
@@ -105,15 +106,19 @@ class _Conversion:
         )
 
     def _plugins_are_there(self) -> None:
-        for name in (*self._entry.plugins, *self._entry.artifact_plugins):
-            if name not in self._plugins:
-                hint = did_you_mean(name, self._plugins)
-                detail = f"{self._entry.name!r} uses the plugin {name!r}, which is not described{hint}"
-                self._problems.append(_problem(self._entry, "unknown_plugin", detail))
+        for name in self._missing():
+            hint = did_you_mean(name, self._plugins)
+            detail = f"{self._entry.name!r} uses the plugin {name!r}, which is not described{hint}"
+            self._problems.append(_problem(self._entry, "unknown_plugin", detail))
 
     def _named(self) -> list[str]:
-        named = dict.fromkeys((*self._entry.plugins, *self._entry.artifact_plugins))
-        return [name for name in named if name in self._plugins]
+        return [name for name in self._all_named() if name in self._plugins]
+
+    def _missing(self) -> list[str]:
+        return [name for name in self._all_named() if name not in self._plugins]
+
+    def _all_named(self) -> list[str]:
+        return list(dict.fromkeys((*self._entry.plugins, *self._entry.artifact_plugins)))
 
     def _whole(self, text: str, written: Any) -> tuple[str, int]:
         """The graph file, and how many lines stand above those of its author."""

@@ -1,7 +1,8 @@
 """The address at which a worker's jobs find Prefect: a door on loopback that has the host's one server started when needed.
 
 Most jobs have no flow, so the server starts with the first connection, which is held until it answers; and again when it
-died. Where it cannot be started, whoever comes is told so in words, and no other job is the worse for it.
+died. Where it cannot be started, whoever comes is told so in words, and no other job is the worse for it. What each job may
+ask of it says the gate.
 """
 
 import asyncio
@@ -15,8 +16,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import httpx
 import structlog
+from pydantic import SecretStr
 
+from tiltyard_workers.prefect.conversation import PATIENCE, Conversation, NotServed, Streams, pass_on
+from tiltyard_workers.prefect.gate import Gate
 from tiltyard_workers.prefect.place import Place
 from tiltyard_workers.prefect.server import environment
 from tiltyard_workers.settings import WorkerSettings
@@ -30,15 +35,8 @@ REST_SECONDS = 30.0
 AGAIN_SECONDS = 2.0
 """After another process was found to be the server, and yet nobody answers."""
 HEAD_SECONDS = 10.0
-CHUNK = 64 << 10
 LARGEST_LOG = 1 << 20
 FOLDER = ".prefect"
-
-Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-
-
-class NotServed(Exception):
-    """There is no server, and none can be started; the message says why."""
 
 
 @contextmanager
@@ -49,7 +47,7 @@ def flows_served(settings: WorkerSettings) -> Iterator[WorkerSettings]:
         return
     place = Place(settings.scratch.resolve() / FOLDER)
     try:
-        door = Door(place)
+        door = Door(place, gate := Gate())
     except OSError as error:
         log.warning("no_prefect", error=str(error))
         yield settings
@@ -57,7 +55,8 @@ def flows_served(settings: WorkerSettings) -> Iterator[WorkerSettings]:
     with place.as_worker():
         door.start()
         try:
-            yield settings.model_copy(update={"prefect_url": door.url})
+            made = {"prefect_secret": SecretStr(gate.secret), "prefect_events": False}
+            yield settings.model_copy(update={"prefect_url": door.url, **made})
         finally:
             door.close()
 
@@ -67,11 +66,13 @@ class Door:
 
     Args:
         place: where the host's server is.
+        gate: says what each job may ask; None, for one user's own runs: everybody may ask everything.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, gate: Gate | None = None) -> None:
         place.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._place = place
+        self._gate = gate
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="prefect-door", daemon=True)
@@ -110,18 +111,27 @@ class Door:
         this = asyncio.current_task()
         self._conversations.add(this)  # the loop itself holds on to none of them
         try:
-            theirs, to_them = await self._connected()
-            try:
-                await asyncio.gather(
-                    _pass_on(reader, to_them, last=False), _pass_on(theirs, writer, last=True)
-                )
-            finally:
-                to_them.close()
+            if self._gate is None:
+                await self._pass_everything_on(reader, writer)
+            else:
+                await self._talk(self._gate, reader, writer)
         except NotServed as why:
             await _refuse(reader, writer, str(why))
         finally:
             writer.close()
             self._conversations.discard(this)
+
+    async def _talk(self, gate: Gate, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        way = httpx.AsyncHTTPTransport(uds=str(self._place.socket))
+        async with httpx.AsyncClient(transport=way, base_url="http://prefect", timeout=PATIENCE) as server:
+            await Conversation(gate=gate, server=server, connect=self._connected).hold(reader, writer)
+
+    async def _pass_everything_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        theirs, to_them = await self._connected()
+        try:
+            await asyncio.gather(pass_on(reader, to_them, last=False), pass_on(theirs, writer, last=True))
+        finally:
+            to_them.close()
 
     async def _connected(self) -> Streams:
         if streams := await self._knock():
@@ -183,18 +193,6 @@ class Door:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
-
-
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, last: bool) -> None:
-    """Pass on what is read until its end. The server speaks last: when it has ended, so has the conversation."""
-    with suppress(OSError):
-        while chunk := await reader.read(CHUNK):
-            writer.write(chunk)
-            await writer.drain()
-        if not last:
-            writer.write_eof()
-            return
-    writer.close()
 
 
 async def _refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, why: str) -> None:

@@ -6,7 +6,7 @@ They are read from their source, as the gateway reads them; a plugin is imported
 import importlib.util
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,11 +27,15 @@ class Found:
     tasks: list[Task] = field(default_factory=list)
     artifact_types: dict[str, dict[str, str]] = field(default_factory=dict)
     """By plugin and name: `package.module:Class`."""
+    absent: dict[str, ProblemItem | None] = field(default_factory=dict)
+    """The plugins that are not there, or, with None, that cannot be read."""
+    problems: list[ProblemItem] = field(default_factory=list)
+    """What is wrong with those that cannot be read."""
 
     @property
     def catalogue(self) -> Catalogue:
         """The tasks, for checking a graph."""
-        return Catalogue(self.tasks, self.artifact_types, definitions_suffice=True)
+        return Catalogue(self.tasks, self.artifact_types, absent=self.absent, definitions_suffice=True)
 
     def place_of_type(self, name: str) -> str | None:
         """Where the class of an artifact type is; None where it is one of the SDK's."""
@@ -42,20 +46,30 @@ class Found:
         return None
 
 
-def find(graph: Graph) -> Found | list[ProblemItem]:
-    """Return what the plugins of a graph hold, or which of them are not there or cannot be read."""
-    found = Found()
-    problems: list[ProblemItem] = []
+def find(graph: Graph, unreadable: Collection[str] = ()) -> Found:
+    """Return what the plugins of a graph hold, and which of them are not there or cannot be read.
+
+    Args:
+        graph: in form or not.
+        unreadable: plugins of which was told why they cannot be had.
+    """
+    found = Found(absent=dict.fromkeys(unreadable))
     versions = _pinned()
     for pin in graph.needs:
         name = pin.partition("==")[0]
+        if name in found.absent:
+            continue
         source = _read(name, versions.get(name, _NO_VERSION))
         if isinstance(source, PluginSource):
             found.tasks.extend(source.tasks)
             found.artifact_types[name] = artifact_types_of(source.files)
-        elif name != BUILT_IN or any(problem.code != "unknown_plugin" for problem in source):
-            problems += source
-    return problems or found
+        elif [one.code for one in source] == ["unknown_plugin"]:
+            if name != BUILT_IN:
+                found.absent[name] = source[0]
+        else:
+            found.absent[name] = None
+            found.problems.extend(source)
+    return found
 
 
 def _pinned() -> dict[str, str]:
@@ -71,7 +85,7 @@ def _read(name: str, version: str) -> PluginSource | Sequence[ProblemItem]:
         spec = None
     folders = list(spec.submodule_search_locations or ()) if spec else []
     if not folders:
-        detail = f"there is no plugin {name!r} here"
+        detail = f"there is no plugin {name!r} here: give its folder or archive with --plugin"
         return [ProblemItem(pointer="/plugins", code="unknown_plugin", detail=detail)]
     package = Path(folders[0])
     described = any((package.parent / known).is_file() for known in ("plugin.toml", "dioptra.toml"))

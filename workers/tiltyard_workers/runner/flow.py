@@ -8,7 +8,7 @@ handed over. With `foreach` the items follow each other, each a task run of its 
 import asyncio
 import inspect
 import os
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, cast
@@ -135,7 +135,7 @@ class Run:
         if step.foreach is None:
             return [(step.name, self._memory.look_up)]
         listed = str(step.foreach) if isinstance(step.foreach, Reference) else step.foreach
-        items = list(resolve(listed, self._memory.look_up))
+        items = _items(step.foreach, resolve(listed, self._memory.look_up))
         return [
             (f"{step.name}[{index}]", self._memory.with_item(item).look_up)
             for index, item in enumerate(items)
@@ -184,6 +184,13 @@ class Run:
 
     def _fail(self, name: str, what: str) -> None:
         self.failures.append(f"The step {name!r} failed: {what}")
+
+
+def _items(written: object, found: Any) -> list[Any]:
+    """What a step with `foreach` is used for. Text has letters and a mapping has keys, which nobody means."""
+    if isinstance(found, (str, bytes, Mapping)) or not isinstance(found, Iterable):
+        raise TypeError(f"`foreach` goes over a list, and {written} is of the type {type(found).__name__}")
+    return list(found)
 
 
 async def _why(state: Any) -> str:

@@ -18,6 +18,10 @@ class WrongOutputs(Exception):
     """A function did not return what its task says it does."""
 
 
+class Exited(Exception):
+    """A function ended its process, or tried to; the message says with what code."""
+
+
 def function_of(task: Task) -> Callable[..., Any]:
     """Import a task's function. Raises `NotLoaded`."""
     try:
@@ -36,9 +40,14 @@ def function_of(task: Task) -> Callable[..., Any]:
 
 def call(function: Callable[..., Any], task: Task, args: list[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
     """Call a task's function, and return its outputs by their names."""
-    result = function(*_fitted_list(task, args), **_fitted(task, kwargs))
-    if inspect.iscoroutine(result):
-        result = asyncio.run(result)
+    try:
+        result = function(*_fitted_list(task, args), **_fitted(task, kwargs))
+        if inspect.iscoroutine(result):
+            result = asyncio.run(result)
+    except SystemExit as error:  # Prefect would break off the whole graph for it
+        raise Exited(
+            f"{task.name!r} called sys.exit({error.code!r}): a task returns, or raises an error"
+        ) from error
     return outputs_of(task, result)
 
 

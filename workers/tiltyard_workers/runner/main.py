@@ -55,17 +55,12 @@ def _read(path: Path) -> Graph:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise Wrong(f"it cannot be read: {error}") from error
-    graph = read_graph(text)
-    if isinstance(graph, list):
-        raise Wrong(_listed(graph))
-    return graph
+    return read_graph(text)
 
 
 def _checked(graph: Graph, surroundings: Surroundings) -> Found:
     found = find(graph)
-    if isinstance(found, list):
-        raise Wrong(_listed(found))
-    problems = check_graph(graph, found.catalogue, list(surroundings.parameters))
+    problems = [*found.problems, *check_graph(graph, found.catalogue, list(surroundings.parameters))]
     if problems:
         raise Wrong(_listed(problems))
     return found

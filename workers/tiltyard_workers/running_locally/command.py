@@ -2,7 +2,6 @@
 
 import shutil
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,9 +15,9 @@ from tiltyard.cli.options import AsJson, pairs
 from tiltyard.cli.show import lasted, on_terminal, print_json, safe
 from tiltyard.wire.jobs import JobState
 from tiltyard.wire.problems import Problem
-from tiltyard_workers.running_locally.checks import check, plugin_folders
+from tiltyard_workers.running_locally.checks import Ready, made_ready
 from tiltyard_workers.running_locally.prefect_here import prefect_here, wait_for
-from tiltyard_workers.running_locally.project import Project, Refused, read, told
+from tiltyard_workers.running_locally.project import Refused, told
 from tiltyard_workers.running_locally.running import run_command
 from tiltyard_workers.running_locally.showing import Shown
 from tiltyard_workers.supervisor.result import Result
@@ -53,15 +52,13 @@ def run(
     with TemporaryDirectory(prefix="tiltyard-run-") as made:
         temporary = Path(made)
         try:
-            project = read(path, entry)
-            folders = [*plugin_folders(plugin or [], temporary), project.folder.resolve()]
-            command = project.command(values)
-            check(project.entry_point, folders)
+            ready = made_ready(path, entry, values=values, plugins=plugin or [], temporary=temporary)
         except Refused as refused:
             _tell_problems(refused, as_json=as_json)
             raise typer.Exit(exits.USAGE) from None
+        project = ready.project
         new = not project.outputs.exists()
-        result = _run(project, command, folders, temporary, as_json=as_json)
+        result = _run(ready, temporary, as_json=as_json)
     if new and project.outputs.is_dir():
         with suppress(OSError):
             (project.outputs / MADE_HERE).touch()  # the next `tiltyard submit` leaves it out
@@ -72,18 +69,17 @@ def run(
     raise typer.Exit(CODES.get(result.state, exits.FAILED))
 
 
-def _run(
-    project: Project, command: str, folders: Sequence[Path], temporary: Path, *, as_json: bool
-) -> Result:
+def _run(ready: Ready, temporary: Path, *, as_json: bool) -> Result:
+    project = ready.project
     shown = Shown(project.folder.resolve(), as_json=as_json)
     with prefect_here() as url:
         if project.entry_point.graph is not None:
             _await_prefect(url)
         began = time.monotonic()
         result = run_command(
-            command,
+            ready.command,
             project.folder,
-            plugins=folders[:-1],
+            plugins=ready.folders[:-1],
             prefect_url=url,
             temporary=temporary,
             shown=shown,

@@ -1,7 +1,7 @@
 """What is to be run: the entry point of a folder with an MLproject, or a graph file by itself, with values checked."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +10,8 @@ from tiltyard.wire.archives import EntryPoint
 from tiltyard.wire.model import Json
 from tiltyard.wire.problems import ProblemItem
 from tiltyard_orchestrator.domain.command import render
-from tiltyard_orchestrator.domain.entry_point import DEFAULT_OUTPUTS, read_project
-from tiltyard_orchestrator.domain.graph_entry import GraphEntry, command_for, graph_paths, read_graph_entry
+from tiltyard_orchestrator.domain.entry_point import DEFAULT_OUTPUTS, Draft, read_draft
+from tiltyard_orchestrator.domain.graph_entry import graph_paths
 from tiltyard_orchestrator.domain.parameters import bind, did_you_mean, listed
 
 GRAPHS = (".yaml", ".yml")
@@ -48,10 +48,10 @@ class Project:
         return render(self.entry_point.command, values)
 
 
-def read(path: Path, entry: str) -> Project:
-    """Return the entry point of a folder, an MLproject or a graph file. Raises `Refused`."""
+def read(path: Path) -> tuple[Path, Draft]:
+    """Return the folder of an MLproject or a graph file, and what it declares, in form or not. Raises `Refused`."""
     if path.is_file() and path.suffix.lower() in GRAPHS:
-        return _lone_graph(path)
+        return path.parent, _lone_graph(path)
     folder = path if path.is_dir() else path.parent
     document_path = next((one for one in sorted(folder.iterdir()) if one.name.lower() == "mlproject"), None)
     if document_path is None:
@@ -62,24 +62,19 @@ def read(path: Path, entry: str) -> Project:
     if isinstance(document, list):
         raise Refused(document)
     texts = {one: (folder / one).read_bytes() for one in graph_paths(document) if (folder / one).is_file()}
-    project = read_project(document, texts)
-    if isinstance(project, list):
-        raise Refused(project)
-    for one in project.entry_points:
-        if one.name == entry:
-            return Project(folder=folder, entry_point=one)
-    names = [one.name for one in project.entry_points]
+    return folder, read_draft(document, texts)
+
+
+def unknown_entry_point(entry: str, names: Collection[str]) -> ProblemItem:
+    """The problem that there is no entry point of this name."""
     hint = did_you_mean(entry, names) or f": there is {listed(names)}"
-    raise _refused("unknown_entry_point", f"there is no entry point {entry!r}{hint}")
+    detail = f"there is no entry point {entry!r}{hint}"
+    return ProblemItem(pointer="", code="unknown_entry_point", detail=detail)
 
 
-def _lone_graph(path: Path) -> Project:
-    found = read_graph_entry(path.name, {path.name: path.read_bytes()}, ("MLproject",))
-    if not isinstance(found, GraphEntry):
-        raise Refused(found)
-    command = command_for("main", path.name, found.parameters)
-    entry_point = EntryPoint(name="main", command=command, parameters=found.parameters, graph=found.file)
-    return Project(folder=path.parent, entry_point=entry_point)
+def _lone_graph(path: Path) -> Draft:
+    # As the MLproject that it needs none of.
+    return read_draft({"entry_points": {"main": {"graph": path.name}}}, {path.name: path.read_bytes()})
 
 
 def _refused(code: str, detail: str) -> Refused:

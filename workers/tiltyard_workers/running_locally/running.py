@@ -12,6 +12,7 @@ from typing import IO, Any
 from tiltyard_workers.fences.process import Ended
 from tiltyard_workers.running_locally.showing import LOCAL, Shown
 from tiltyard_workers.supervisor.channel import Channel
+from tiltyard_workers.supervisor.environment import NO_EVENTS
 from tiltyard_workers.supervisor.output import Output
 from tiltyard_workers.supervisor.result import CANCELLED, Result, judge
 from tiltyard_workers.supervisor.steps import Steps
@@ -70,6 +71,7 @@ def _environment(socket: Path, plugins: Sequence[Path], prefect_url: str, tempor
         "TILTYARD_ATTEMPT": "1",
         "TILTYARD_SOCKET": str(socket),
         "PREFECT_API_URL": prefect_url,
+        **({} if "PREFECT_API_URL" in os.environ else NO_EVENTS),
         "PREFECT_API_REQUEST_TIMEOUT": "150",  # the first request waits for the server to start
         "PREFECT_HOME": str(temporary / "prefect"),
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",

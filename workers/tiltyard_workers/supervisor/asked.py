@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from queue import Full, Queue
 
@@ -11,6 +12,7 @@ from tiltyard_workers.supervisor.gather import LeftOut, Shelf
 from tiltyard_workers.supervisor.orders import HandedBack
 
 MOST_WAITING = 1_000
+LOOK_SECONDS = 0.5
 
 
 class AskedFor:
@@ -44,7 +46,10 @@ class AskedFor:
 
     def finish(self) -> None:
         """Wait until all that was asked for is stored, or the attempt has to end."""
-        self._queue.put(None)
+        while self._thread.is_alive():  # one that broke takes nothing out of a full queue
+            with suppress(Full):
+                self._queue.put(None, timeout=LOOK_SECONDS)
+                break
         self._thread.join()
 
     def _store_all(self) -> None:

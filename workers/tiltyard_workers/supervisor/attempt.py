@@ -5,6 +5,7 @@ ours any more and nothing is sent.
 """
 
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import structlog
 
 from tiltyard.archive import ArchiveRefused
+from tiltyard.archive.content import packed_content_digest
 from tiltyard.wire import Claim, EventKind, InputFile, PluginPin
 from tiltyard_workers.fences.fence import Fence
 from tiltyard_workers.fences.process import FencedProcess
@@ -24,7 +26,7 @@ from tiltyard_workers.supervisor.asked import AskedFor
 from tiltyard_workers.supervisor.channel import Channel
 from tiltyard_workers.supervisor.environment import job_environment
 from tiltyard_workers.supervisor.finish import finish
-from tiltyard_workers.supervisor.gather import LeftOut, Shelf, regular_files
+from tiltyard_workers.supervisor.gather import TOO_MUCH, LeftOut, Shelf
 from tiltyard_workers.supervisor.inputs import InputMissing, put_inputs
 from tiltyard_workers.supervisor.orders import Cancelled, HandedBack, Orders
 from tiltyard_workers.supervisor.outbox import Outbox
@@ -33,10 +35,12 @@ from tiltyard_workers.supervisor.result import CANCELLED, Result, judge, silent,
 from tiltyard_workers.supervisor.running import print_to, watch
 from tiltyard_workers.supervisor.steps import Steps
 from tiltyard_workers.tracking.run import TrackedRun
+from tiltyard_workers.untrusted import regular_files
 
 log = structlog.get_logger(__name__)
 
 LONGEST_FETCH_PAUSE_SECONDS = 10.0
+MOST_SAID = 200
 
 
 class Attempt:
@@ -63,6 +67,7 @@ class Attempt:
             on_superseded=lambda: self._orders.give("superseded"),
         )
         self._shelf = Shelf(gateway, claim, self._orders.pause)
+        self._said, self._saying = 0, threading.Lock()
         self.over = threading.Event()
         """Set when nothing is left to do."""
         self.unfit = False
@@ -118,7 +123,9 @@ class Attempt:
             folder = scratch.prepare(root, self._claim, archive)
             lay_out(self._claim.plugins, folder.plugins, self._fetch_plugin)
             put_inputs(self._claim.inputs, folder.work, self._fetch_input)
-            self._tracked = tracked = TrackedRun.begin(self._settings, self._claim, root)
+            self._tracked = tracked = TrackedRun.begin(
+                self._settings, self._claim, root, self._outbox.add_logged
+            )
         except Cancelled:
             return CANCELLED
         except (ArchiveRefused, scratch.Damaged, InputMissing, PluginUnusable, Refused, OSError) as error:
@@ -143,15 +150,22 @@ class Attempt:
 
     def _fetch_input(self, one: InputFile, digest: str) -> Path:
         what = f"the input {one.parameter!r}"
-        return self._fetch(digest, lambda: self._gateway.input(self._claim, one.parameter), what)
+        digest_of = packed_content_digest if one.is_packed else scratch.digest_of_file
+        return self._fetch(digest, lambda: self._gateway.input(self._claim, one.parameter), what, digest_of)
 
-    def _fetch(self, digest: str, read: scratch.Read, what: str) -> Path:
+    def _fetch(
+        self,
+        digest: str,
+        read: scratch.Read,
+        what: str,
+        digest_of: Callable[[Path], str] = scratch.digest_of_file,
+    ) -> Path:
         kept = self._settings.archives or self._settings.scratch / "archives"
         pause = 0.5
         while True:
             self._orders.pause(0, cancellable=True)
             try:
-                return scratch.fetch(kept, digest, read, what=what)
+                return scratch.fetch(kept, digest, read, what=what, digest_of=digest_of)
             except Away:
                 self._orders.pause(pause, cancellable=True)
                 pause = min(pause * 2, LONGEST_FETCH_PAUSE_SECONDS)
@@ -179,7 +193,14 @@ class Attempt:
             process = FencedProcess(
                 self._fence,
                 self._claim.command,
-                environment=job_environment(self._claim, folder, tracked, self._settings.prefect_url),
+                environment=job_environment(
+                    self._claim,
+                    folder,
+                    tracked,
+                    self._settings.prefect_url,
+                    prefect_secret=self._settings.prefect_secret,
+                    prefect_events=self._settings.prefect_events,
+                ),
                 visible=[folder.seen, folder.socket.parent],
                 work=folder.work,
                 hidden=[*hidden, self._settings.scratch, *secret_places()],
@@ -221,7 +242,13 @@ class Attempt:
                 self._outbox.add(EventKind.progress, **data)
 
     def _say(self, text: str) -> None:
-        print_to(self._outbox)("stderr", f"tiltyard: {text}\n")
+        """Tell the user something in the log; a script that has us say it again and again makes no log without end."""
+        with self._saying:
+            self._said += 1
+        if self._said <= MOST_SAID:
+            print_to(self._outbox)("stderr", f"tiltyard: {text}\n")
+        elif self._said == MOST_SAID + 1:
+            print_to(self._outbox)("stderr", "tiltyard: what else is left out is not told\n")
 
     @property
     def _outputs(self) -> str:
@@ -231,10 +258,16 @@ class Attempt:
         """Store what is in the declared output folder; a link in that folder's place leads nowhere."""
         work = folder.work.resolve()
         outputs = work / self._outputs
-        if not outputs.is_dir() or outputs.resolve() != outputs or not outputs.is_relative_to(work):
-            return
-        for path in regular_files(outputs):
-            self._keep(path, outputs, path)
+        try:
+            if not outputs.is_dir() or outputs.resolve() != outputs or not outputs.is_relative_to(work):
+                return
+            for path in regular_files(outputs):
+                self._keep(path, outputs, path)
+                if self._shelf.is_full:
+                    self._say(f"what is left in {self._outputs!r} is left out: {TOO_MUCH}")
+                    return
+        except OSError as error:  # a job may close its folders to us, too
+            self._say(f"the folder {self._outputs!r} cannot be read: {error.strerror}")
 
     def _keep(self, name: str, folder: Path, path: str) -> None:
         try:
@@ -244,13 +277,13 @@ class Attempt:
 
     def _end_record(self, tracked: TrackedRun, result: Result, archive: Path, root: Path) -> None:
         recorded = tracked.end(result.state, archive)
-        if not recorded and self._settings.mlflow_url:
+        if not recorded and self._claim.tracked:
             self._say(
                 "MLflow is away: what was logged to it is kept with the job, and told to it when it is back"
             )
         for name, path in tracked.artifacts(root / "mlflow-artifacts"):
             self._keep(f"mlflow/{name}", path.parent, path.name)
-        if recorded or not self._settings.mlflow_url:
+        if recorded or not self._claim.tracked:
             tracked.close()
         else:
             self._end_record_later(tracked, result, archive, root)

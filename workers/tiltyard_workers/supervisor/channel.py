@@ -5,7 +5,6 @@ out. Progress is coalesced: of many steps within a fifth of a second, the newest
 """
 
 import json
-import math
 import socket
 import threading
 import time
@@ -13,14 +12,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tiltyard_workers.untrusted import checked_metric, number, text
+
 LONGEST_LINE = 64 << 10
 MOST_CONNECTIONS = 64
 PROGRESS_SECONDS = 0.2
 PLACE_SECONDS = 2.0
 """How long a connection above the limit waits for another one to end."""
-LONGEST_NAME = 250
 LONGEST_MESSAGE = 2_000
-STATUSES = {"step": {"started", "finished", "retried", "failed", "skipped"}, "flow": {"retried", "failed"}}
+STATUSES = {
+    "step": {"started", "finished", "retried", "failed", "skipped"},
+    "flow": {"started", "finished", "retried", "failed"},
+}
 MOST_FLOWS = 32
 """One in the other."""
 
@@ -162,23 +165,21 @@ class _Lines:
 def _checked(line: bytes) -> tuple[str, dict[str, Any]]:
     match _parsed(line):
         case {"kind": "metric", "data": {"name": str(name), "value": value, **more}}:
-            number = _number(value)
-            step = more.get("step")
-            if number is not None and (step is None or _is_int64(step)):
-                return "metric", {"name": _text(name), "value": number, "step": step}
+            if metric := checked_metric(name, value, more.get("step")):
+                return "metric", metric
         case {"kind": "progress", "data": {"done": done, "total": total, **more}}:
-            counts = _number(done), _number(total) if total is not None else None
+            counts = number(done), number(total) if total is not None else None
             if counts[0] is not None:
                 return "progress", {
                     "done": counts[0],
                     "total": counts[1],
-                    "note": _text(str(more.get("note") or "")),
+                    "note": text(str(more.get("note") or "")),
                 }
         case {"kind": "artifact", "data": {"path": str(path)}}:
             return "artifact", {"path": path}
         case {"kind": "step" | "flow" as kind, "data": {"name": str(name), "status": str(status), **more}}:
             if status in STATUSES[kind]:
-                told = {"name": _text(name), "status": status, **_seconds(more), **_message(more)}
+                told = {"name": text(name), "status": status, **_seconds(more), **_message(more)}
                 return str(kind), told | _flows(more)
     return "", {}
 
@@ -191,40 +192,17 @@ def _parsed(line: bytes) -> Any:
 
 
 def _seconds(said: dict[Any, Any]) -> dict[str, Any]:
-    seconds = _number(said.get("seconds"))
+    seconds = number(said.get("seconds"))
     return {"seconds": seconds} if isinstance(seconds, int | float) and seconds >= 0 else {}
 
 
 def _message(said: dict[Any, Any]) -> dict[str, Any]:
     message = said.get("message")
-    return {"message": _text(str(message), LONGEST_MESSAGE)} if message else {}
+    return {"message": text(str(message), LONGEST_MESSAGE)} if message else {}
 
 
 def _flows(said: dict[Any, Any]) -> dict[str, Any]:
     flows = said.get("flows")
     return (
-        {"flows": [_text(str(run)) for run in flows[:MOST_FLOWS]]}
-        if flows and isinstance(flows, list)
-        else {}
+        {"flows": [text(str(run)) for run in flows[:MOST_FLOWS]]} if flows and isinstance(flows, list) else {}
     )
-
-
-def _is_int64(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
-
-
-def _number(value: object) -> float | int | str | None:
-    if isinstance(value, str) and value in {"NaN", "Infinity", "-Infinity"}:
-        return value
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    try:
-        return value if isinstance(value, float) or _is_int64(value) else float(value)
-    except OverflowError:  # JSON's integers have no end
-        return None
-
-
-def _text(value: str, longest: int = LONGEST_NAME) -> str:
-    return value.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()[:longest]

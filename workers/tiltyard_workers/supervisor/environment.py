@@ -4,17 +4,28 @@ import os
 import sys
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from tiltyard.wire import Claim
+from tiltyard_workers.prefect.gate import key_of
 from tiltyard_workers.supervisor.plugins import as_text
 from tiltyard_workers.supervisor.scratch import Folder
 from tiltyard_workers.tracking.run import TrackedRun
 from tiltyard_workers.versions import SITE
 
+NO_EVENTS = {"TILTYARD_PREFECT_EVENTS": "none"}
+"""Has flows tell Prefect's server no events."""
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def job_environment(
-    claim: Claim, folder: Folder, tracked: TrackedRun, prefect_url: str | None
+    claim: Claim,
+    folder: Folder,
+    tracked: TrackedRun,
+    prefect_url: str | None,
+    *,
+    prefect_secret: SecretStr | None = None,
+    prefect_events: bool,
 ) -> dict[str, str]:
     """A job's whole environment.
 
@@ -23,6 +34,8 @@ def job_environment(
         folder: its places.
         tracked: its MLflow run.
         prefect_url: where flows find Prefect's API; None where this worker has none.
+        prefect_secret: what the attempt's key to that is made with; None where it takes none.
+        prefect_events: whether somebody reads Prefect's events there.
     """
     return {
         "PATH": f"{Path(sys.executable).parent}:{SYSTEM_PATH}",
@@ -39,8 +52,17 @@ def job_environment(
         "TILTYARD_SOCKET": str(folder.socket),
         "TILTYARD_PLUGINS": as_text(claim.plugins),
         **_prefect(folder, prefect_url),
+        **_key(claim, prefect_secret),
+        **({} if prefect_events else NO_EVENTS),
         **tracked.environment,
     }
+
+
+def _key(claim: Claim, secret: SecretStr | None) -> dict[str, str]:
+    """What lets this attempt alone act on its flow runs."""
+    if secret is None:
+        return {}
+    return {"PREFECT_API_AUTH_STRING": key_of(secret.get_secret_value(), f"{claim.job}.{claim.epoch}")}
 
 
 def _prefect(folder: Folder, url: str | None) -> dict[str, str]:

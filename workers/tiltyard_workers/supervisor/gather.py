@@ -5,8 +5,7 @@ import mimetypes
 import os
 import stat
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -15,6 +14,8 @@ from tiltyard_workers.gateway import Away, Gateway, Refused
 
 MOST_FILES = 2_000
 MOST_BYTES = 8 << 30
+MOST_STORED = 10 * MOST_FILES
+"""Times that one is stored: each time that it has changed it is told of anew."""
 TOO_MUCH = f"a job keeps {MOST_FILES} files and {MOST_BYTES >> 30} GiB at most"
 PATIENCE_SECONDS = 3600.0
 """How long one file is offered to a gateway that is away; the lease is renewed beside it."""
@@ -46,7 +47,12 @@ class Shelf:
         self._kept: dict[str, str] = {}
         """The digest of each file as it was stored last."""
         self._names: set[str] = set()
-        self._bytes = 0
+        self._bytes = self._stored = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no other file is kept, however small it is."""
+        return self._is_full("")
 
     def keep(self, name: str, folder: Path, path: str) -> None:
         """Store the file at a path below a folder, trying until the gateway has it; once, as long as it does not change.
@@ -55,6 +61,8 @@ class Shelf:
             LeftOut: it is no file of this folder, there are too many, or the gateway will not have it or is away too long.
             Superseded: the job is not this attempt's any more.
         """
+        if not (_is_text(name) and _is_text(path)):
+            raise LeftOut("its name is not UTF-8")
         try:
             with open_inside(folder, path) as content:
                 if os.fstat(content.fileno()).st_size > MOST_BYTES:
@@ -70,10 +78,15 @@ class Shelf:
 
     def _count(self, name: str, size: int) -> None:
         with self._lock:
-            if len(self._names | {name}) > MOST_FILES or self._bytes + size > MOST_BYTES:
+            if self._is_full(name) or self._bytes + size > MOST_BYTES:
                 raise LeftOut(TOO_MUCH)
             self._names.add(name)
             self._bytes += size
+            self._stored += 1
+
+    def _is_full(self, name: str) -> bool:
+        new = name not in self._names
+        return self._stored >= MOST_STORED or (new and len(self._names) >= MOST_FILES)
 
     def _store(self, name: str, content: IO[bytes], digest: str, size: int) -> str:
         media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
@@ -95,17 +108,6 @@ class Shelf:
                 digest, size = _measured(content)
             else:
                 return digest
-
-
-def regular_files(folder: Path) -> Iterator[str]:
-    """The regular files below a folder, by their path in it; links and everything else are left out."""
-    for root, folders, files in os.walk(folder):
-        folders.sort()
-        for name in sorted(files):
-            path = Path(root, name)
-            with suppress(OSError):
-                if stat.S_ISREG(path.lstat().st_mode):
-                    yield path.relative_to(folder).as_posix()
 
 
 def open_inside(folder: Path, path: str) -> IO[bytes]:
@@ -131,6 +133,15 @@ def open_inside(folder: Path, path: str) -> IO[bytes]:
         os.close(descriptor)
         raise LeftOut("it is not a regular file")
     return os.fdopen(descriptor, "rb")
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be told: a file system takes any bytes for one, and a script's JSON half a character."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _measured(content: IO[bytes]) -> tuple[str, int]:

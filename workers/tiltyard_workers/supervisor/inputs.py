@@ -1,11 +1,16 @@
-"""The files of other jobs that a job needs, put below the folder where its command runs."""
+"""What a job needs of other jobs and of the model registry, put below the folder where its command runs.
+
+A file is copied; a folder and a model come as a tar, which is read by the rules of archives: nothing of it lands outside.
+"""
 
 import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tiltyard.wire import InputFile
+from tiltyard.archive import ArchiveRefused, unpack
+from tiltyard.archive.content import INPUT_LIMITS
+from tiltyard.wire import InputFile, InputKind
 from tiltyard_workers.gateway import Refused
 from tiltyard_workers.supervisor.scratch import Damaged
 
@@ -36,7 +41,25 @@ def put_inputs(inputs: Sequence[InputFile], work: Path, fetch: Callable[[InputFi
             raise InputMissing(f"the place of the input {one.parameter!r} does not lie in the job's folder")
         try:
             kept = fetch(one, one.sha256)
-        except (Damaged, Refused) as why:
-            raise InputMissing(f"{one.path!r} of job {one.job} could not be had: {why}") from why
-        place.parent.mkdir(parents=True, exist_ok=True)
+            _put(one, kept, place)
+        except (ArchiveRefused, Damaged, Refused) as why:
+            raise InputMissing(f"{_named(one)} could not be had: {why}") from why
+        except (FileExistsError, NotADirectoryError, IsADirectoryError) as why:  # no trouble of this host's
+            said = f"the archive has a file of its own where the input {one.parameter!r} is to be put: {one.place}"
+            raise InputMissing(said) from why
+
+
+def _put(one: InputFile, kept: Path, place: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if not one.is_packed:
         shutil.copyfile(kept, place)
+    elif one.file is None:
+        unpack(kept, place, INPUT_LIMITS)
+    else:  # a model that is one file: its place is the file's
+        unpack(kept, place.parent, INPUT_LIMITS)
+
+
+def _named(one: InputFile) -> str:
+    if one.kind is InputKind.model:
+        return f"model {one.model!r} version {one.version}"
+    return f"{one.path!r} of job {one.job}"

@@ -27,9 +27,16 @@ MOST_METRICS = 200_000
 """And what steps told, of one attempt."""
 MOST_EVENT_BYTES = 16 << 20
 """Of what waits to be sent; above it, nothing is taken."""
+MOST_NAMES = 5_000
+"""Of metrics: each is a column of its experiment's results."""
+MOST_LAST = 10_000
+"""Names of metrics whose last value is told at the end, once there were too many: names have no end either."""
+MANY_LOGGED = 200
+"""Metrics that a script logged to MLflow and that wait to be sent; above it, of each name the newest waits."""
 REST_BYTES = 1 << 20
 """Of what is sent at once when all is over. JSON may need six bytes for each, and the gateway takes 16 MiB."""
 _OVERHEAD = 100
+_AS_LONG_AS_A_METRIC = 250
 _REFUSED_CONTENT = {400, 413, 422}
 
 
@@ -64,6 +71,12 @@ class Outbox:
         self._closing = False
         self._told_cancel = False
         self._metrics = 0
+        self._logged = 0
+        self._newest_logged: dict[str, int] = {}
+        """The number of the newest event of each name, of those that wait."""
+        self._last_logged: dict[str, dict[str, Any]] = {}
+        """The newest of each name, once there were too many to tell."""
+        self._names: set[str] = set()
         self._left_out = 0
         self.heard_at = time.monotonic()
         """When the attempt last told something, by this machine's clock that never goes back."""
@@ -79,14 +92,49 @@ class Outbox:
         with self._lock:
             if kind is EventKind.log and self._merged(data):
                 return
+            if kind is EventKind.metric and self._is_a_name_too_many(str(data["name"])):
+                self._left_out += 1
+                return
             if kind in {EventKind.metric, EventKind.step}:
-                self._metrics += 1
+                self._metrics += 1 + len(str(data.get("message", ""))) // _AS_LONG_AS_A_METRIC
             if self._waiting_bytes > MOST_EVENT_BYTES or self._metrics > MOST_METRICS:
                 self._left_out += kind is not EventKind.log
                 return
             self._append(kind, data)
             if self._waiting_bytes >= BATCH_BYTES:
                 self._lock.notify()
+
+    def add_logged(self, data: dict[str, Any]) -> None:
+        """Tell a metric that the script logged to MLflow, which keeps every one: here, of very many, the newest is enough."""
+        self.heard_at = time.monotonic()
+        name = str(data["name"])
+        with self._lock:
+            if self._metrics >= MOST_METRICS or self._waiting_bytes > MOST_EVENT_BYTES:
+                self._keep_last(name, data)
+                return
+            self._logged += 1
+            place = self._newest_logged.get(name, -1) - self._sent
+            if self._logged > MANY_LOGGED and self._in_flight <= place < len(self._waiting):
+                before, size = self._waiting[place]
+                newest = _in_place_of(before.data, data)
+                self._waiting[place] = (
+                    Reported(at=datetime.now(UTC), kind=EventKind.metric, data=newest),
+                    size,
+                )
+                return
+            self.add(EventKind.metric, **data)
+            self._newest_logged[name] = self._sent + len(self._waiting) - 1
+
+    def _is_a_name_too_many(self, name: str) -> bool:
+        if name not in self._names and len(self._names) < MOST_NAMES:
+            self._names.add(name)
+        return name not in self._names
+
+    def _keep_last(self, name: str, data: dict[str, Any]) -> None:
+        if name in self._last_logged or len(self._last_logged) < MOST_LAST:
+            self._last_logged[name] = _in_place_of(self._last_logged.get(name), data)
+        else:
+            self._left_out += 1
 
     def _append(self, kind: ReportedKind, data: dict[str, Any]) -> None:
         size = _size(data)
@@ -137,8 +185,12 @@ class Outbox:
         if self._thread.is_alive():
             self._thread.join()
         with self._lock:
+            for data in self._last_logged.values():
+                self._append(EventKind.metric, data)
+            self._last_logged.clear()
             if self._left_out:
-                self._confess(self._left_out, f"an attempt has {MOST_METRICS} metrics and steps at most")
+                most = f"{MOST_METRICS} metrics and steps at most, and metrics of {MOST_NAMES} names"
+                self._confess(self._left_out, f"an attempt has {most}")
                 self._left_out = 0
         return self._sent, [event for event, _ in self._waiting]
 
@@ -207,6 +259,7 @@ class Outbox:
                 self._waiting_bytes -= length
             self._sent += len(batch)
             self._in_flight = 0
+            self._logged = 0
             if news.mlflow_run_id == self._run_id:
                 self._run_id = None
         self._heed(answer)
@@ -217,12 +270,20 @@ class Outbox:
                 self._waiting.popleft()
                 self._waiting_bytes -= length
             self._in_flight = 0
+            self._newest_logged.clear()  # their numbers are taken by others now
             self._confess(len(batch), str(why))
 
     def _heed(self, answer: ReportAnswer) -> None:
         if answer.cancel and not self._told_cancel:
             self._told_cancel = True
             self._on_cancel()
+
+
+def _in_place_of(before: Mapping[str, Any] | None, data: Mapping[str, Any]) -> dict[str, Any]:
+    """A metric that stands for an earlier one, too, and for those that stood for."""
+    if before is None:
+        return dict(data)
+    return {**data, "left_out": int(before.get("left_out", 0)) + 1}
 
 
 def _size(data: Mapping[str, Any]) -> int:

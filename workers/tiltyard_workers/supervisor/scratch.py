@@ -93,21 +93,30 @@ def prepare(root: Path, claim: Claim, archive: Path) -> Folder:
     return folder
 
 
-def fetch(kept: Path, digest: str, read: Read, *, what: str) -> Path:
+def digest_of_file(path: Path) -> str:
+    """The SHA-256 of a file's bytes."""
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def fetch(
+    kept: Path, digest: str, read: Read, *, what: str, digest_of: Callable[[Path], str] = digest_of_file
+) -> Path:
     """A file from the folder where they are kept, or from the gateway; its digest is checked either way.
 
     Args:
         kept: the folder where they are kept.
-        digest: the SHA-256 of its bytes.
+        digest: the SHA-256 of its bytes, or what `digest_of` finds.
         read: asks the gateway for them.
         what: what a person calls it.
+        digest_of: measures a file that came.
 
     Raises:
         Damaged: the bytes are not those of the digest.
     """
     kept.mkdir(parents=True, exist_ok=True)
     path = kept / digest
-    if path.is_file() and _digest(path) == digest:
+    if path.is_file() and digest_of(path) == digest:
         os.utime(path)
         return path
     partial = kept / f".{secrets.token_hex(6)}.partial"
@@ -115,7 +124,7 @@ def fetch(kept: Path, digest: str, read: Read, *, what: str) -> Path:
         with read() as chunks, partial.open("xb") as out:
             for chunk in chunks:
                 out.write(chunk)
-        if _digest(partial) != digest:
+        if digest_of(partial) != digest:
             raise Damaged(f"{what} arrived damaged")
         partial.chmod(0o444)
         partial.replace(path)
@@ -173,11 +182,6 @@ def _socket_folder(root: Path) -> Path:
 def _remove_with_socket(root: Path) -> None:
     remove(_socket_folder(root))
     remove(root)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _forget_oldest(kept: Path) -> None:

@@ -1,8 +1,17 @@
-"""The relay's HTTP side: a loopback server that reads whatever a script sends, and keeps no large body in memory."""
+"""The relay's HTTP side: a loopback server that reads whatever a script sends, and keeps no large body in memory.
 
+The jobs of a host share its loopback. So the door opens to a key alone, which this attempt's job finds in its environment:
+no other job writes to this one's run by trying ports. Who has no key is not read any further than that.
+"""
+
+import hmac
+import json
+import secrets
 import shutil
+import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
@@ -11,6 +20,16 @@ from typing import IO, Any, cast
 LARGEST_BODY = 8 << 30
 IN_MEMORY = 1 << 20
 IDLE_SECONDS = 120
+MOST_CONNECTIONS = 256
+"""Each has a thread of the worker's; above it, who comes is turned away."""
+GOOD_BYE_SECONDS = 0.5
+LARGEST_UNREAD = 64 << 10
+_NO_KEY = json.dumps(
+    {
+        "error_code": "UNAUTHENTICATED",
+        "message": "send the job's MLFLOW_TRACKING_TOKEN as a bearer token, as MLflow's client does",
+    }
+).encode()
 
 Answer = tuple[int, dict[str, str], "bytes | IO[bytes]"]
 Ask = Callable[[str, str, dict[str, str], IO[bytes]], Answer]
@@ -31,9 +50,13 @@ class Door:
     """
 
     def __init__(self, ask: Ask, folder: Path) -> None:
+        self.key = secrets.token_hex(32)
+        """Whoever shows it as a bearer token is answered."""
+
         class _Asking(_Handler):
             asked = staticmethod(ask)
             spools = folder
+            key = self.key
 
         self._http = _Server(("127.0.0.1", 0), _Asking)
         self._thread = threading.Thread(
@@ -59,6 +82,24 @@ class Door:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self._places = threading.BoundedSemaphore(MOST_CONNECTIONS)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer on a thread, if there is a place for one."""
+        if not self._places.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: socket.socket, client_address: Any) -> None:  # type: ignore[override]  # it is one
+        """Answer, and give the place back."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
+
     def handle_error(self, *_: Any) -> None:
         """Say nothing: a script that goes away in the middle is its own business."""
 
@@ -66,10 +107,14 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     asked: Ask
     spools: Path
+    key: str
     protocol_version = "HTTP/1.1"
     timeout = IDLE_SECONDS
 
     def _handle(self) -> None:
+        if not self._has_key():
+            self._turn_away()
+            return
         with spool(self.spools) as body:
             if not self._read_into(body):
                 self.close_connection = True
@@ -82,6 +127,22 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(status, headers, content)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _handle  # noqa: N815 - the names that http.server calls
+
+    def _turn_away(self) -> None:
+        """Say why, and hang up; what is on its way of a small body is let in, or the answer would be lost with it."""
+        self.close_connection = True
+        headers = {"Content-Type": "application/json", "WWW-Authenticate": "Bearer", "Connection": "close"}
+        with spool(self.spools) as why:
+            why.write(_NO_KEY)
+            self._send(401, headers, why)
+        self.connection.settimeout(GOOD_BYE_SECONDS)
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_WR)
+            self.rfile.read(LARGEST_UNREAD)
+
+    def _has_key(self) -> bool:
+        kind, _, key = (self.headers.get("Authorization") or "").partition(" ")
+        return kind.lower() == "bearer" and hmac.compare_digest(key.strip().encode(), self.key.encode())
 
     def _send(self, status: int, headers: dict[str, str], content: IO[bytes]) -> None:
         self.send_response(status)

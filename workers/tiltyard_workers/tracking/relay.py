@@ -2,25 +2,37 @@
 
 A job's `MLFLOW_TRACKING_URI` is this relay, on loopback. While MLflow answers, requests pass through. While it does not,
 what the script writes to its own run is answered here and kept in a journal, its files in a folder; when MLflow is back,
-both are told to it in order. Which experiment is meant is answered with the job's own. Other questions that only MLflow can
-answer get its own kind of error.
+both are told to it in order. Which experiment is meant is answered with the job's own. Other questions wait for it a while, and
+then get its own kind of error.
 """
 
-import json
 import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import httpx
 
 from tiltyard_workers.tracking.door import Answer, Door, spool
 from tiltyard_workers.tracking.journal import Entry, Journal
-from tiltyard_workers.tracking.server import FILE_PATIENCE, PATIENCE, TrackingServer
+from tiltyard_workers.tracking.messages import (
+    Metrics,
+    as_json,
+    chunks_of,
+    experiment_of,
+    place_of,
+    read_message,
+    read_object,
+    size_of,
+    speaks_for_us,
+)
+from tiltyard_workers.tracking.patience import Patience
+from tiltyard_workers.tracking.server import FILE_PATIENCE, JOB_HEADER, PATIENCE, TrackingServer, bearer
+from tiltyard_workers.tracking.targets import address_of, is_served
 
 AWAY_SECONDS = 5.0
 """How long MLflow is not asked again after it did not answer: a script that logs in a loop must not wait each time."""
@@ -30,10 +42,12 @@ LONGEST_MESSAGE = 4 << 20
 """What is longer is a file, and is neither read into memory nor kept as a message."""
 MOST_FILE_BYTES = 8 << 30
 """Of all files that are kept while MLflow is away."""
+_TOLD = re.compile(r"/runs/log-(metric|batch)$")
 _RUN_WRITES = re.compile(
     r"^/api/2\.\d/mlflow/runs/(log-metric|log-batch|log-parameter|set-tag|delete-tag|update|log-model|log-inputs|outputs)$"
 )
 _FILE = re.compile(r"^/api/2\.0/mlflow-artifacts/artifacts/(?P<path>.+)$")
+_OF_A_MODEL = re.compile(r"[0-9]+/models/")
 _EXPERIMENT = re.compile(r"^/api/2\.0/mlflow/experiments/get(-by-name)?$")
 _HOP = {
     "connection",
@@ -43,7 +57,16 @@ _HOP = {
     "keep-alive",
     "content-encoding",
     "accept-encoding",
+    "authorization",
+    "cookie",
+    "origin",
+    "referer",
 }
+"""What is about the connection, or says who asks: that says the relay."""
+_AWAY = {"error_code": "TEMPORARILY_UNAVAILABLE", "message": "MLflow is away; the job goes on"}
+_NOT_YOURS = "tags that begin with 'tiltyard.' are the testbed's own"
+
+Tell = Callable[[dict[str, Any]], None]
 
 
 class Relay:
@@ -54,6 +77,9 @@ class Relay:
         folder: where the journal and files are kept.
         run: the run as MLflow would describe it: `{"info": {...}, "data": {...}}`; kept up to date by what is written.
         begin: makes the run in MLflow when it could not be made before; returns its id and where its files are.
+        job: the attempt's.
+        token: the attempt's, with which goes what the script sends.
+        tell: told each metric that the script logs to its run, as an event holds it.
     """
 
     def __init__(
@@ -62,10 +88,20 @@ class Relay:
         folder: Path,
         run: dict[str, Any],
         begin: Callable[[], tuple[str, str]],
+        *,
+        job: str,
+        token: str,
+        tell: Tell,
     ) -> None:
         self._server = server
         self._run = run
         self._begin = begin
+        self._job = job
+        self._bearer = self._as_job = bearer(token)
+        """What was kept goes with the attempt's token too, and once that is none with ours, in the job's name."""
+        self._tell_metric = tell
+        self._metrics = Metrics()
+        self._patience = Patience()
         self.given_id = str(run["info"]["run_id"])
         """What the script is told that its run is called, while MLflow has not named it."""
         self._given_at = str(run["info"]["artifact_uri"])
@@ -97,12 +133,18 @@ class Relay:
         """Where it listens."""
         return self._door.url
 
+    @property
+    def key(self) -> str:
+        """What opens it."""
+        return self._door.key
+
     def start(self) -> None:
         """Begin to answer."""
         self._door.start()
 
     def close(self) -> None:
         """Answer no more."""
+        self._patience.end()
         self._door.close()
 
     def catch_up(self) -> bool:
@@ -112,23 +154,41 @@ class Relay:
 
     def answer(self, method: str, target: str, headers: dict[str, str], body: IO[bytes]) -> Answer:
         """Answer one request: MLflow's answer, or ours in its place."""
-        if self._server is not None and time.monotonic() >= self._away_until:
-            with self._lock:
-                current = self._caught_up()
-            if current and (passed := self._pass_on(method, target, headers, body)):
-                return passed
-        return self._in_its_place(method, target, body)
+        if not is_served(target):
+            return as_json(
+                400, {"error_code": "INVALID_PARAMETER_VALUE", "message": "not a path of MLflow's"}
+            )
+        answer = self._answer(method, target, headers, body)
+        if method == "POST" and answer[0] == 200 and _TOLD.search(urlsplit(target).path):
+            self._tell_metrics(body)
+        return answer
+
+    def _answer(self, method: str, target: str, headers: dict[str, str], body: IO[bytes]) -> Answer:
+        def ask() -> Answer | None:
+            return self._asked(method, target, headers, body)
+
+        answer = ask() or self._in_its_place(method, target, body)
+        if answer is None and self._server is not None:
+            answer = self._patience.wait_for(ask)
+        return answer or as_json(503, _AWAY)
+
+    def _asked(self, method: str, target: str, headers: dict[str, str], body: IO[bytes]) -> Answer | None:
+        if self._server is None or time.monotonic() < self._away_until:
+            return None
+        with self._lock:
+            current = self._caught_up()
+        return self._pass_on(method, target, headers, body) if current else None
 
     def _pass_on(self, method: str, target: str, headers: dict[str, str], body: IO[bytes]) -> Answer | None:
         assert self._server is not None
         sent = {name: value for name, value in headers.items() if name.lower() not in _HOP}
-        content = self._named(_message(body)) if _size(body) <= LONGEST_MESSAGE else _chunks(body)
-        length = len(content) if isinstance(content, bytes) else _size(body)
+        content = self._named(read_message(body)) if size_of(body) <= LONGEST_MESSAGE else chunks_of(body)
+        length = len(content) if isinstance(content, bytes) else size_of(body)
         try:
             with self._server.http.stream(
                 method,
-                self._named(target.lstrip("/")),
-                headers=sent | {"Content-Length": str(length)},
+                self._address(target),
+                headers=sent | self._bearer | {"Content-Length": str(length)},
                 content=content,
                 timeout=FILE_PATIENCE if _FILE.match(urlsplit(target).path) else PATIENCE,
             ) as answer:
@@ -142,6 +202,7 @@ class Relay:
             self._step_aside()
             return None
         self._away_seconds = AWAY_SECONDS
+        self._patience.renew()
         kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP}
         return answer.status_code, kept, said
 
@@ -162,20 +223,27 @@ class Relay:
         return True
 
     def _tell(self, entry: Entry) -> None:
-        assert self._server is not None
-        url = self._named(entry.path.lstrip("/"))
-        if entry.file:
-            with (self.files / entry.file).open("rb") as file:
-                small = _size(file) <= LONGEST_MESSAGE
-                content = self._named(_message(file)) if small else _chunks(file)
-                answer = self._server.http.request(entry.method, url, content=content, timeout=FILE_PATIENCE)
-        else:
-            headers = {"Content-Type": "application/json"}
-            answer = self._server.http.request(
-                entry.method, url, content=self._named(entry.body.encode()), headers=headers
-            )
+        answer = self._told(entry)
+        if answer.status_code == 401 and self._as_job is self._bearer:  # the attempt has ended
+            self._as_job = {JOB_HEADER: self._job}
+            answer = self._told(entry)
         if answer.status_code >= 500:
             answer.raise_for_status()
+
+    def _told(self, entry: Entry) -> httpx.Response:
+        assert self._server is not None
+        ask, url = self._server.http.request, self._address(entry.path)
+        if not entry.file:
+            headers = self._as_job | {"Content-Type": "application/json"}
+            return ask(entry.method, url, content=self._named(entry.body.encode()), headers=headers)
+        with (self.files / entry.file).open("rb") as file:
+            small = size_of(file) <= LONGEST_MESSAGE
+            content = self._named(read_message(file)) if small else chunks_of(file)
+            return ask(entry.method, url, content=content, headers=self._as_job, timeout=FILE_PATIENCE)
+
+    def _address(self, target: str) -> httpx.URL:
+        assert self._server is not None
+        return address_of(self._server.http.base_url, self._named(target))
 
     def _named(self, text: Any) -> Any:
         """The run's real name, where the script only knows the one it was given before MLflow had named it."""
@@ -183,7 +251,8 @@ class Relay:
             return text
         for given, real in (
             (self._given_at, self._files_at),
-            (_place(self._given_at), _place(self._files_at)),
+            (place_of(self._given_at), place_of(self._files_at)),
+            (quote(place_of(self._given_at), safe=""), quote(place_of(self._files_at), safe="")),
             (self.given_id, self.real_id),
         ):
             text = (
@@ -193,83 +262,55 @@ class Relay:
             )
         return text
 
-    def _in_its_place(self, method: str, target: str, body: IO[bytes]) -> Answer:
+    def _in_its_place(self, method: str, target: str, body: IO[bytes]) -> Answer | None:
         path, query = urlsplit(target).path, parse_qs(urlsplit(target).query)
         if path in {"/health", "/version"}:
             return 200, {}, b"OK"
         if method == "GET" and path.endswith("/runs/get") and self._is_own(query):
-            return _json(200, {"run": self._run})
+            return as_json(200, {"run": self._run})
         if method == "GET" and _EXPERIMENT.match(path):
-            return _json(200, {"experiment": self._experiment(query)})
-        if method == "POST" and _RUN_WRITES.match(path) and _size(body) <= LONGEST_MESSAGE:
-            message = _message(body)
-            if self._is_own(_object(message)):
-                with self._lock:
-                    self.journal.add(Entry(method=method, path=target, body=message.decode()))
-                return _json(200, {"run_info": self._run["info"]} if path.endswith("update") else {})
-        if (file := _FILE.match(path)) and method == "PUT":
+            return as_json(200, {"experiment": experiment_of(self._run["info"], query)})
+        if method == "POST" and _RUN_WRITES.match(path) and size_of(body) <= LONGEST_MESSAGE:
+            message = read_message(body)
+            if self._is_own(read_object(message)):
+                return self._keep_message(Entry(method=method, path=target, body=message.decode()))
+        if (file := _FILE.match(path)) and method == "PUT" and not _OF_A_MODEL.match(file["path"]):
             return self._keep_file(unquote(file["path"]), target, body)
-        return _json(
-            503, {"error_code": "TEMPORARILY_UNAVAILABLE", "message": "MLflow is away; the job goes on"}
-        )
+        return None
 
-    def _experiment(self, query: dict[str, list[str]]) -> dict[str, Any]:
-        """The job's own experiment, by whatever name a script knows it: what it records goes to the job's run anyway."""
-        name = query.get("experiment_name", [str(self._run["info"]["experiment_id"])])[0]
-        return {
-            "experiment_id": self._run["info"]["experiment_id"],
-            "name": name,
-            "artifact_location": str(self._run["info"]["artifact_uri"]).rsplit("/", 2)[0],
-            "lifecycle_stage": "active",
-        }
+    def _keep_message(self, entry: Entry) -> Answer:
+        if speaks_for_us(read_object(entry.body.encode())):
+            return as_json(403, {"error_code": "PERMISSION_DENIED", "message": _NOT_YOURS})
+        with self._lock:
+            self.journal.add(entry)
+        updates = urlsplit(entry.path).path.endswith("update")
+        return as_json(200, {"run_info": self._run["info"]} if updates else {})
 
     def _keep_file(self, path: str, target: str, body: IO[bytes]) -> Answer:
-        name = path.partition("/artifacts/")[2] or path
+        roots = [f"{place_of(root).strip('/')}/" for root in (self._given_at, self._files_at) if root]
+        name = next((path.removeprefix(root) for root in roots if path.startswith(root)), "")
         place = self.files / name
-        if ".." in Path(name).parts or Path(name).is_absolute():
-            return _json(400, {"error_code": "INVALID_PARAMETER_VALUE", "message": "not a path of this run"})
+        if not name or ".." in Path(name).parts or Path(name).is_absolute():
+            return as_json(
+                400, {"error_code": "INVALID_PARAMETER_VALUE", "message": "not a path of this run"}
+            )
         with self._lock:
-            self._kept_bytes += _size(body)
+            self._kept_bytes += size_of(body)
             if self._kept_bytes > MOST_FILE_BYTES:
-                return _json(507, {"error_code": "RESOURCE_EXHAUSTED", "message": "too much to keep"})
+                return as_json(507, {"error_code": "RESOURCE_EXHAUSTED", "message": "too much to keep"})
             place.parent.mkdir(parents=True, exist_ok=True)
             with place.open("wb") as out:
                 body.seek(0)
                 shutil.copyfileobj(body, out)
             self.journal.add(Entry(method="PUT", path=target, file=name))
-        return _json(200, {})
+        return as_json(200, {})
+
+    def _tell_metrics(self, body: IO[bytes]) -> None:
+        said = read_object(read_message(body)) if size_of(body) <= LONGEST_MESSAGE else {}
+        if self._is_own(said):
+            for metric in self._metrics.new_in(said):
+                self._tell_metric(metric)
 
     def _is_own(self, said: dict[str, Any]) -> bool:
         named = said.get("run_id") or said.get("run_uuid")
         return (named[0] if isinstance(named, list) else named) in {self.given_id, self.real_id}
-
-
-def _size(body: IO[bytes]) -> int:
-    return body.seek(0, 2)
-
-
-def _message(body: IO[bytes]) -> bytes:
-    body.seek(0)
-    return body.read()
-
-
-def _chunks(body: IO[bytes]) -> Iterator[bytes]:
-    body.seek(0)
-    while chunk := body.read(1 << 16):
-        yield chunk
-
-
-def _place(artifact_uri: str) -> str:
-    return artifact_uri.removeprefix("mlflow-artifacts:/")
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        said = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return said if isinstance(said, dict) else {}
-
-
-def _json(status: int, answer: dict[str, Any]) -> Answer:
-    return status, {"Content-Type": "application/json"}, json.dumps(answer).encode()

@@ -19,9 +19,10 @@ import structlog
 
 from tiltyard.wire import Claim, JobState
 from tiltyard_workers.settings import WorkerSettings
-from tiltyard_workers.supervisor.gather import regular_files
-from tiltyard_workers.tracking.relay import Relay
+from tiltyard_workers.tracking.logged_files import LoggedFiles
+from tiltyard_workers.tracking.relay import Relay, Tell
 from tiltyard_workers.tracking.server import FILE_PATIENCE, TrackingServer
+from tiltyard_workers.untrusted import regular_files
 
 log = structlog.get_logger(__name__)
 
@@ -33,14 +34,12 @@ CATCH_UP_SECONDS = 2.0
 """How long a job's end waits for an MLflow that is away."""
 LATER_SECONDS = 1800.0
 LATER_PAUSE_SECONDS = 5.0
-GATHER_SECONDS = 60.0
-MOST_FILES = 500
-MOST_BYTES = 2 << 30
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # the relay's address, which shows nobody a page
 }
 
 
@@ -48,25 +47,37 @@ class TrackedRun:
     """A run in MLflow, as far as MLflow was there.
 
     Args:
-        url: the tracking server; None where there is none.
+        server: MLflow; None where there is none.
         claim: the attempt that it records.
         root: the attempt's folder.
+        tell: told each metric that the script logs to its run.
     """
 
-    def __init__(self, url: str | None, claim: Claim, root: Path) -> None:
+    def __init__(self, server: TrackingServer | None, claim: Claim, root: Path, tell: Tell) -> None:
         self._claim = claim
-        self._server = TrackingServer(url) if url else None
+        self._server = server
         self._experiment = "0"
         self._artifact_uri = ""
         self._metrics: list[dict[str, Any]] = []
         self._started = _now()
         self._description = self._described(secrets.token_hex(16))
-        self._relay = Relay(self._server, root / "mlflow", self._description, self._create)
+        self._relay = Relay(
+            self._server,
+            root / "mlflow",
+            self._description,
+            self._create,
+            job=claim.job,
+            token=claim.token,
+            tell=tell,
+        )
 
     @classmethod
-    def begin(cls, settings: WorkerSettings, claim: Claim, root: Path) -> "TrackedRun":
+    def begin(
+        cls, settings: WorkerSettings, claim: Claim, root: Path, tell: Tell = lambda _metric: None
+    ) -> "TrackedRun":
         """Make the run, if MLflow answers within seconds; else it is made when MLflow does."""
-        run = cls(settings.mlflow_url, claim, root)
+        token = settings.worker_token.get_secret_value()
+        run = cls(TrackingServer(settings.url, token) if claim.tracked else None, claim, root, tell)
         run._relay.catch_up()
         run._relay.start()
         return run
@@ -81,6 +92,7 @@ class TrackedRun:
         """What tells MLflow's client in the job where to record."""
         return {
             "MLFLOW_TRACKING_URI": self._relay.url,
+            "MLFLOW_TRACKING_TOKEN": self._relay.key,
             "MLFLOW_EXPERIMENT_ID": self._experiment,
             "MLFLOW_RUN_ID": self.run_id or self._relay.given_id,
             **QUIET,
@@ -136,22 +148,17 @@ class TrackedRun:
 
     def artifacts(self, into: Path) -> Iterator[tuple[str, Path]]:
         """What the script logged to MLflow, file by file, brought into a folder where it is not here already."""
-        if self._relay.journal.count or self.run_id is None:
+        if self._server is None or self.run_id is None or self._relay.journal.count:
             for name in regular_files(self._relay.files):
                 yield name, self._relay.files / name
             return
-        deadline, count, size = time.monotonic() + GATHER_SECONDS, 0, 0
-        for name, length in self._listed(""):
-            if name.startswith("archive/"):
-                continue
-            count, size = count + 1, size + length
-            if count > MOST_FILES or size > MOST_BYTES or time.monotonic() > deadline:
-                log.warning("mlflow_artifacts_left_out", run=self.run_id)
-                return
-            path = into / f"{count}.artifact"
-            with self._tolerantly("artifact"):
-                self._download(name, path)
-                yield name, path
+        yield from LoggedFiles(
+            server=self._server,
+            run=self.run_id,
+            experiment=self._experiment,
+            folder=self._artifact_uri,
+            tolerantly=self._tolerantly,
+        ).brought(into)
 
     def abandon(self) -> None:
         """End a run whose attempt was taken away or never started."""
@@ -170,7 +177,8 @@ class TrackedRun:
 
     def _create(self) -> tuple[str, str]:
         assert self._server is not None
-        self._experiment = self._server.ensure_experiment(self._claim.experiment)
+        claim = self._claim
+        self._experiment = self._server.ensure_experiment(claim.experiment, claim.mlflow_experiment_id)
         tags = [{"key": key, "value": value} for key, value in self._tags().items()]
         made = self._server.post(
             "runs/create", {"experiment_id": self._experiment, "start_time": self._started, "tags": tags}
@@ -216,29 +224,6 @@ class TrackedRun:
         if url := self._server.file_url(self._artifact_uri, name):
             with source.open("rb") as content:
                 self._server.http.put(url, content=content, timeout=FILE_PATIENCE).raise_for_status()
-
-    def _download(self, name: str, path: Path) -> None:
-        assert self._server is not None
-        url = self._server.file_url(self._artifact_uri, name)
-        if url is None:
-            raise httpx.UnsupportedProtocol("the tracking server does not serve its artifacts")
-        path.parent.mkdir(exist_ok=True)
-        with self._server.http.stream("GET", url, timeout=FILE_PATIENCE) as answer, path.open("wb") as out:
-            answer.raise_for_status()
-            for chunk in answer.iter_bytes():
-                out.write(chunk)
-
-    def _listed(self, folder: str) -> Iterator[tuple[str, int]]:
-        assert self._server is not None
-        found: list[dict[str, Any]] = []
-        with self._tolerantly("list"):
-            params = {"run_id": str(self.run_id)} | ({"path": folder} if folder else {})
-            found = self._server.get("artifacts/list", **params).get("files", [])
-        for file in found:
-            if file.get("is_dir"):
-                yield from self._listed(str(file["path"]))
-            else:
-                yield str(file["path"]), int(file.get("file_size") or 0)
 
     @contextlib.contextmanager
     def _tolerantly(self, step: str) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""The MLflow server, asked over plain HTTP: importing its client would cost seconds, and waiting for it would cost the job."""
+"""MLflow behind the gateway, asked over plain HTTP: its client would cost seconds, and waiting for it would cost the job."""
 
 from typing import Any
 from urllib.parse import quote
@@ -9,17 +9,30 @@ PATIENCE = httpx.Timeout(5, connect=2)
 FILE_PATIENCE = httpx.Timeout(60, connect=2)
 API = "api/2.0/mlflow"
 FILES = "api/2.0/mlflow-artifacts/artifacts"
+JOB_HEADER = "X-Tiltyard-Job"
+"""Beside a worker's token: judge the call by what this job may do. A script's words get no right that the script had not."""
+
+
+def bearer(token: str) -> dict[str, str]:
+    """The header that shows a token."""
+    return {"Authorization": f"Bearer {token}"}
 
 
 class TrackingServer:
-    """An MLflow tracking server with `--serve-artifacts`.
+    """MLflow as the gateway serves it.
 
     Args:
-        url: its address.
+        gateway: the gateway's address.
+        token: the worker's token. What a script sends goes with its attempt's instead.
     """
 
-    def __init__(self, url: str) -> None:
-        self.http = httpx.Client(base_url=f"{url.rstrip('/')}/", timeout=PATIENCE, trust_env=False)
+    def __init__(self, gateway: str, token: str) -> None:
+        self.http = httpx.Client(
+            base_url=f"{gateway.rstrip('/')}/mlflow/",
+            headers=bearer(token),
+            timeout=PATIENCE,
+            trust_env=False,
+        )
 
     def close(self) -> None:
         """Close the connections."""
@@ -41,17 +54,19 @@ class TrackingServer:
         """
         return dict(self.http.post(f"{API}/{call}", json=body).raise_for_status().json())
 
-    def ensure_experiment(self, name: str) -> str:
-        """The id of the experiment of this name, which is made if there is none."""
-        for _ in range(2):
-            found = self.http.get(f"{API}/experiments/get-by-name", params={"experiment_name": name})
-            if found.is_success:
-                break
-            made = self.http.post(f"{API}/experiments/create", json={"name": name})
-            if made.is_success:
-                return str(made.json()["experiment_id"])
-            # Another attempt made it at this moment, or it was deleted and has to be asked for again.
-        return str(found.raise_for_status().json()["experiment"]["experiment_id"])
+    def ensure_experiment(self, name: str, known: str | None) -> str:
+        """MLflow's id of the experiment of this name, which the gateway makes there if there is none.
+
+        Args:
+            name: as it was when the job was claimed.
+            known: its id, if it had one then: it may have another name by now.
+        """
+        try:
+            return str(self.post("experiments/create", {"name": name})["experiment_id"])
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code != 404 or known is None:
+                raise
+            return known
 
     def file_url(self, artifact_uri: str, path: str) -> str | None:
         """Where a run's file is served; None when the server keeps its files elsewhere."""

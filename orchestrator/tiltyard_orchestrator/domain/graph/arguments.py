@@ -16,7 +16,7 @@ from tiltyard_orchestrator.domain.graph.scope import Scope, item_type
 from tiltyard_orchestrator.domain.graph.telling import Teller
 from tiltyard_orchestrator.domain.graph.values import ITEM, Step
 from tiltyard_orchestrator.domain.graph.wording import in_words
-from tiltyard_orchestrator.domain.parameters import did_you_mean, listed, shown
+from tiltyard_orchestrator.domain.parameters import closest, listed, shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,8 @@ class _Given:
 def check_arguments(step: Step, task: Task, scope: Scope, tell: Teller) -> None:
     """Tell everything that is wrong with the arguments of `step`."""
     given = [*_positional(step, task, tell), *_keywords(step, task, tell)]
-    _tell_missing(step, task, given, scope, tell)
+    if not step.partial:
+        _tell_missing(step, task, given, scope, tell)
     for one in given:
         for value, at in _each(step, one):
             _check_type(step, one.input, value, at, scope, tell)
@@ -47,11 +48,10 @@ def _positional(step: Step, task: Task, tell: Teller) -> Iterator[_Given]:
         elif rest is not None:
             yield _Given(input=rest, value=value, at=at)
         else:
-            takes = f"at most {len(places)}: {_inputs(task)}" if task.inputs else "no arguments"
             tell(
                 "surplus_argument",
                 at,
-                f"positional argument {index + 1} of {task.name!r} is too many: it takes {takes}",
+                f"positional argument {index + 1} of {task.name!r} is too many: it takes {_takes(task)}",
             )
 
 
@@ -70,8 +70,11 @@ def _keywords(step: Step, task: Task, tell: Teller) -> Iterator[_Given]:
         elif rest is not None:
             yield _Given(input=rest, value=value, at=at)
         else:
-            hint = did_you_mean(name, inputs) or f": it takes {_inputs(task)}"
+            close = closest(name, inputs)
+            hint = f" (did you mean {close!r}?)" if close else f": it takes {_inputs(task)}"
             tell("surplus_argument", at, f"the task {task.name!r} has no input {name!r}{hint}", at_key=True)
+            if close and close not in step.kwargs and close not in filled:
+                yield _Given(input=inputs[close], value=value, at=at)  # what it is meant for is not missed
 
 
 def _tell_missing(step: Step, task: Task, given: list[_Given], scope: Scope, tell: Teller) -> None:
@@ -119,6 +122,16 @@ def _check_type(step: Step, wanted: TaskInput, value: Any, at: Path, scope: Scop
 def _may_be_null(wanted: TaskInput) -> bool:
     """`x: int = None` says so as well as `x: int | None` does."""
     return (not wanted.required and wanted.default is None) or wanted.type.kind in (Kind.model, Kind.dataset)
+
+
+def _takes(task: Task) -> str:
+    """What a task takes by position, and what by name alone."""
+    places = [one.name for one in task.inputs if not one.variadic and not one.keyword_only]
+    named = [one.name for one in task.inputs if not one.variadic and one.keyword_only]
+    if not places and not named:
+        return "no arguments"
+    taken = f"at most {len(places)}: {listed(places)}" if places else "none"
+    return f"{taken}; by name alone {listed(named)}" if named else taken
 
 
 def _inputs(task: Task) -> str:

@@ -16,16 +16,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from tiltyard.wire.plugins import TaskOutput
-from tiltyard_orchestrator.domain.graph.named_types import type_named
+from tiltyard_orchestrator.domain.graph.keys import as_meant
+from tiltyard_orchestrator.domain.graph.named_types import DefinedTypes, type_named
 from tiltyard_orchestrator.domain.graph.places import Path
 from tiltyard_orchestrator.domain.graph.telling import Teller
 from tiltyard_orchestrator.domain.graph.values import ArtifactInput, ArtifactOutput
-from tiltyard_orchestrator.domain.parameters import did_you_mean
 
 _KEYS = ("contents", "task")
 
 
-def read_input(name: str, body: Any, types: Mapping[str, Any], tell: Teller) -> ArtifactInput | None:
+def read_input(name: str, body: Any, types: DefinedTypes, tell: Teller) -> ArtifactInput | None:
     """Return the artifact input under `name`: `{output: type}`, a list of these, or a type alone."""
     listed = body if isinstance(body, list) else [body]
     outputs = []
@@ -46,33 +46,29 @@ def read_input(name: str, body: Any, types: Mapping[str, Any], tell: Teller) -> 
 
 
 def read_output(name: str, body: Any, tell: Teller) -> ArtifactOutput | None:
-    """Return the artifact output under `name`: a reference, or `contents` and the `task` that saves them."""
+    """Return the artifact output under `name`, as far as it can be read: `contents`, and the `task` that saves them."""
     at: Path = ("artifact_outputs", name)
     if "/" in name or name.startswith("."):
         tell("malformed_graph", at, f"{name!r} is no name of a file", at_key=True)
-        return None
     if isinstance(body, str):
         return ArtifactOutput(name=name, contents=body)
+    if isinstance(body, dict):
+        body = as_meant(body, _KEYS, at, tell, where="here", wanted=": an artifact has `contents` and `task`")
     if not isinstance(body, dict) or body.get("contents") is None:
         tell("malformed_graph", at, f"the artifact {name!r} says what it holds: `contents: $step`")
-        return None
-    for key in body:
-        if key not in _KEYS:
-            hint = did_you_mean(str(key), _KEYS) or ": an artifact has `contents` and `task`"
-            tell("unknown_key", (*at, str(key)), f"{key!r} means nothing here{hint}", at_key=True)
-    return _with_task(name, body, tell)
+    return _with_task(name, body, tell) if isinstance(body, dict) else None
 
 
-def _with_task(name: str, body: Mapping[Any, Any], tell: Teller) -> ArtifactOutput | None:
+def _with_task(name: str, body: Mapping[str, Any], tell: Teller) -> ArtifactOutput:
     at: Path = ("artifact_outputs", name, "task")
     written = body.get("task")
     fields = written if isinstance(written, dict) else {"name": written}
     task, options = fields.get("name"), fields.get("args") or {}
     if not isinstance(options, dict) or not set(fields) <= {"name", "args"} or not _is_name(task, written):
         tell("malformed_graph", at, "`task` is the name of an artifact type, or `{name: ..., args: {...}}`")
-        return None
+        return ArtifactOutput(name=name, contents=body.get("contents"))
     named = {str(key): value for key, value in options.items()}
-    return ArtifactOutput(name=name, contents=body["contents"], task=task, options=named)
+    return ArtifactOutput(name=name, contents=body.get("contents"), task=task, options=named)
 
 
 def _is_name(task: object, written: object) -> bool:

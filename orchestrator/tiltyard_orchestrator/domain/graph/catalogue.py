@@ -8,15 +8,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tiltyard.wire.plugins import Task, TaskInput
+from tiltyard.wire.problems import ProblemItem
 from tiltyard_orchestrator.domain.graph.values import BUILT_IN, Graph
 from tiltyard_orchestrator.domain.parameters import did_you_mean, listed
 
 
 @dataclass(frozen=True, kw_only=True)
 class Unknown:
-    """No task of this name; the hint says what was meant, perhaps."""
-
-    hint: str
+    """No task of this name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +23,11 @@ class Ambiguous:
     """Several tasks of this name."""
 
     paths: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Untold:
+    """Whether there is such a task cannot be said: why is told elsewhere, and once."""
 
 
 class Catalogue:
@@ -34,6 +38,7 @@ class Catalogue:
         tasks: Iterable[Task],
         artifact_types: Mapping[str, Iterable[str]] | None = None,
         *,
+        absent: Mapping[str, ProblemItem | None] | None = None,
         definitions_suffice: bool = False,
     ) -> None:
         """Take what a graph may use.
@@ -41,10 +46,12 @@ class Catalogue:
         Args:
             tasks: the tasks.
             artifact_types: by plugin the names of the artifact types that it registers; None: they are not known.
+            absent: by name the plugins that are not to be had, and why; None: that is told elsewhere.
             definitions_suffice: whether a task is there because the graph itself describes it: a file of Dioptra's lists
                 functions that nothing in their plugin marks as tasks.
         """
         self._definitions_suffice = definitions_suffice
+        self.absent = absent or {}
         self._tasks = list(tasks)
         self.artifact_types = (
             None
@@ -56,7 +63,7 @@ class Catalogue:
         for task in self._tasks:
             self._by_name.setdefault(task.name, []).append(task)
 
-    def find(self, name: str, graph: Graph) -> Task | Unknown | Ambiguous:
+    def find(self, name: str, graph: Graph) -> Task | Unknown | Ambiguous | Untold:
         """Return the task that `name` means in `graph`."""
         definition = graph.definitions.get(name)
         found = self._find(definition.path if definition else name, graph)
@@ -67,9 +74,11 @@ class Catalogue:
         said = {"inputs": definition.inputs, "outputs": definition.outputs}
         return found.model_copy(update={key: value for key, value in said.items() if value is not None})
 
-    def _find(self, name: str, graph: Graph) -> Task | Unknown | Ambiguous:
+    def _find(self, name: str, graph: Graph) -> Task | Unknown | Ambiguous | Untold:
         if "." in name:
-            return self._by_path.get(name) or self._of_plugin(name) or Unknown(hint=self._close(name, graph))
+            if name.partition(".")[0] in self.absent:
+                return Untold()
+            return self._by_path.get(name) or self._of_plugin(name) or Unknown()
         named = {pin.partition("==")[0] for pin in graph.plugins}
         for plugins in (named, {BUILT_IN}):
             match [task for task in self._by_name.get(name, []) if task.plugin in plugins]:
@@ -77,7 +86,9 @@ class Catalogue:
                     return task
                 case [_, *_] as several:
                     return Ambiguous(paths=sorted(task.path for task in several))
-        return Unknown(hint=self._close(name, graph))
+        if not name or graph.unread.has_task(name) or not self.absent.keys().isdisjoint({*named, BUILT_IN}):
+            return Untold()
+        return Unknown()
 
     def _of_plugin(self, name: str) -> Task | None:
         """The task of a plugin by its short name: `mine.fgm` for `mine.attacks.fgm`."""
@@ -85,7 +96,8 @@ class Catalogue:
         found = [task for task in self._by_name.get(short, []) if task.plugin == plugin]
         return found[0] if len(found) == 1 else None
 
-    def _close(self, name: str, graph: Graph) -> str:
+    def hint(self, name: str, graph: Graph) -> str:
+        """What was meant, perhaps, by a name that is unknown."""
         if "." in name:
             plugin = name.partition(".")[0]
             inside = [task.path for task in self._tasks if task.plugin == plugin]

@@ -1,24 +1,25 @@
 """Checks a graph against the tasks that it may use: every problem in one answer, each with its line and column.
 
-Checked are names (tasks, steps, outputs, parameters, artifact types), arguments, types as far as they can be known,
-conditions, and that the steps do not go in circles.
+Those of its form are among them, and those of the plugins that it needs. Checked are names (tasks, steps, outputs, parameters,
+artifact types), arguments, types as far as they can be known, conditions, and that the steps do not go in circles.
 """
 
 from tiltyard.wire.archives import Parameter
 from tiltyard.wire.plugins import Kind, Task, Type
 from tiltyard.wire.problems import ProblemItem
 from tiltyard_orchestrator.domain.graph.arguments import check_arguments
-from tiltyard_orchestrator.domain.graph.catalogue import Ambiguous, Catalogue, Unknown, resolved
+from tiltyard_orchestrator.domain.graph.catalogue import Ambiguous, Catalogue, Unknown, Untold, resolved
 from tiltyard_orchestrator.domain.graph.fitting import fits, type_of
 from tiltyard_orchestrator.domain.graph.order import cycles
 from tiltyard_orchestrator.domain.graph.places import Path
 from tiltyard_orchestrator.domain.graph.references import Reference, references
 from tiltyard_orchestrator.domain.graph.saving import STANDARD
 from tiltyard_orchestrator.domain.graph.scope import Scope, Unresolved
+from tiltyard_orchestrator.domain.graph.suggestions import Suggestions
 from tiltyard_orchestrator.domain.graph.telling import Teller
 from tiltyard_orchestrator.domain.graph.values import ITEM, Graph, Step
 from tiltyard_orchestrator.domain.graph.wording import in_words
-from tiltyard_orchestrator.domain.parameters import did_you_mean, listed, shown
+from tiltyard_orchestrator.domain.parameters import shown
 
 _LISTS = (Kind.any, Kind.other, Kind.list, Kind.tuple, Kind.array, Kind.dataset, Kind.table)
 _ORDERED = (Kind.integer, Kind.float, Kind.string)
@@ -46,10 +47,13 @@ class _Checker:
         self._graph = graph
         self._catalogue = catalogue
         self._tasks = resolved(graph, catalogue).tasks
-        self._scope = Scope(graph, parameters, self._tasks)
+        self._suggestions = Suggestions()
+        self._scope = Scope(graph, parameters, self._tasks, self._suggestions)
         self.tell = Teller(graph.places)
+        self.tell.problems += graph.problems
 
     def check(self) -> None:
+        self._check_plugins()
         for step in self._graph.steps.values():
             self._check_task(step)
             self._check_references(step)
@@ -60,14 +64,20 @@ class _Checker:
         self._check_circles()
         self._check_outputs()
 
+    def _check_plugins(self) -> None:
+        for name, (_, at) in self._graph.needed.items():
+            if problem := self._catalogue.absent.get(name):
+                self.tell(problem.code, at, problem.detail, at_key=True)
+
     def _check_task(self, step: Step) -> None:
         match self._catalogue.find(step.task, self._graph):
-            case Unknown(hint=hint):
+            case Unknown():
+                hint = self._catalogue.hint(step.task, self._graph) if self._suggestions.another() else ""
                 self.tell("unknown_task", step.task_at, f"there is no task {step.task!r}{hint}", at_key=True)
             case Ambiguous(paths=paths):
                 detail = f"{step.task!r} could be {' or '.join(paths)}: write the one you mean"
                 self.tell("ambiguous_task", step.task_at, detail, at_key=True)
-            case Task():
+            case Task() | Untold():
                 pass
 
     def _check_references(self, step: Step) -> None:
@@ -77,9 +87,9 @@ class _Checker:
             else:
                 self._check_reference(found, at)
         for index, name in enumerate(step.dependencies):
-            if name not in self._graph.steps:
+            if name not in self._graph.steps and not self._graph.unread.has(name):
                 at = (*step.at, "dependencies", index)
-                hint = did_you_mean(name, self._graph.steps) or f": steps are {listed(self._graph.steps)}"
+                hint = self._suggestions.among(name, self._graph.steps, ": steps are")
                 self.tell("unknown_step", at, f"there is no step {name!r}{hint}")
 
     def _check_reference(self, found: Reference, at: Path) -> None:
@@ -142,14 +152,20 @@ class _Checker:
 
     def _check_artifact_type(self, task: str | None, at: Path) -> None:
         of_plugins = self._catalogue.artifact_types
-        if task is None or of_plugins is None or task in STANDARD:
+        if task is None or of_plugins is None or task in STANDARD or self._may_be_absent(task):
             return
         names = STANDARD | set().union(*of_plugins.values()) if of_plugins else STANDARD
         plugin, _, short = task.rpartition(".")
         if short in (of_plugins.get(plugin.partition(".")[0], ()) if plugin else names):
             return
-        hint = did_you_mean(task, names) or f": known are {listed(names)}"
+        hint = self._suggestions.among(task, names, ": known are")
         self.tell("unknown_artifact_type", at, f"there is no artifact type {task!r}{hint}")
+
+    def _may_be_absent(self, task: str) -> bool:
+        """Whether an artifact type may be one of a plugin of which nothing is known."""
+        plugin, dot, _ = task.partition(".")
+        absent = self._catalogue.absent
+        return plugin in absent if dot else self._graph.unread.any_task or bool(absent)
 
 
 def _unordered(kind: Type) -> bool:

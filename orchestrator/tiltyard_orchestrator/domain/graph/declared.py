@@ -13,7 +13,7 @@ from tiltyard.wire.archives import Parameter, ParameterType
 from tiltyard.wire.plugins import Kind, Type
 from tiltyard.wire.problems import ProblemItem
 from tiltyard_orchestrator.domain.declared_parameters import read_parameters
-from tiltyard_orchestrator.domain.graph.named_types import type_named
+from tiltyard_orchestrator.domain.graph.named_types import DefinedTypes, type_named
 
 _ALIASES = {"number": "float", "text": "string", "str": "string", "int": "integer", "bool": "boolean"}
 _KNOWN = {kind.value for kind in ParameterType} | set(_ALIASES)
@@ -24,16 +24,14 @@ IN_JSON = "JSON"
 class Declared:
     """The parameters of one file, and the problems with them."""
 
-    def __init__(self, fields: Mapping[str, Any], types: Mapping[str, Any]) -> None:
+    def __init__(self, fields: Mapping[str, Any], types: DefinedTypes) -> None:
         self.structured: dict[str, Type] = {}
         self._types = types
         self._written = {name: self._as_in_mlproject(name, value) for name, value in fields.items()}
 
     def read(self) -> tuple[list[Parameter], list[ProblemItem]]:
-        """Return the parameters, or every problem with them, by pointers from `/parameters` on."""
-        found = read_parameters(self._written)
-        parameters = [one for one in found if isinstance(one, Parameter)]
-        return parameters, [one for one in found if isinstance(one, ProblemItem)]
+        """Return the parameters whose types could be read, and every problem, by pointers from `/parameters` on."""
+        return read_parameters(self._written)
 
     def _as_in_mlproject(self, name: str, value: Any) -> Any:
         match value:

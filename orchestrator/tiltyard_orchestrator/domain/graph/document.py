@@ -1,11 +1,11 @@
 """Parses YAML text into plain values, and remembers where each of them stands.
 
 The text comes from outside: at most 64 KiB, some nesting, a few aliases, and a bound on what the aliases make of it. Read
-are mappings, lists and YAML's own scalars; a date stays the text that it was written as. Refused are other tags, a key
-that stands twice, and a key that is itself a list or a mapping.
+are mappings, lists and YAML's own scalars; a date stays the text that it was written as. Refused are other tags, and a key
+that is itself a list or a mapping. A key that stands twice is told, and the rest read all the same.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ LONGEST_TEXT = 64 * 1024
 _DEEPEST = 20
 _MOST_ALIASES = 16
 _MOST_VALUES = 20_000
+_WIDEST_BITS = 4_096
+"""Of a whole number: one in 0x… notation may have any, and Python writes none of more than some thousand digits."""
 _PLAIN = frozenset(f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str"))
 _DATE = "tag:yaml.org,2002:timestamp"
 # What YAML's constructors let through beside their own errors, for scalars such as `!!int x`.
@@ -38,6 +40,8 @@ class Document:
 
     value: Any
     places: Places
+    problems: Sequence[ProblemItem] = ()
+    """Keys that stand twice: of those, the first was read."""
 
 
 class _Refused(Exception):
@@ -89,12 +93,14 @@ class _Reading:
         self._composer = _Composer(text)
         self._values: dict[Path, Place] = {}
         self._keys: dict[Path, Place] = {}
+        self._problems: list[ProblemItem] = []
         self._count = 0
 
     def document(self) -> Document:
         node = self._composer.get_single_node()
         value = None if node is None else self._plain(node, ())
-        return Document(value=value, places=Places(values=self._values, keys=self._keys))
+        places = Places(values=self._values, keys=self._keys)
+        return Document(value=value, places=places, problems=self._problems)
 
     def _plain(self, node: yaml.Node, path: Path) -> Any:
         self._count += 1
@@ -112,7 +118,7 @@ class _Reading:
                 raise _Refused(f"the tag {node.tag!r} means nothing here", node.start_mark)
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[Hashable, Any]:
-        self._refuse_doubles(node)
+        self._tell_doubles(node, path)
         self._composer.flatten_mapping(node)
         result: dict[Hashable, Any] = {}
         for key_node, value_node in node.value:
@@ -124,13 +130,20 @@ class _Reading:
             result[key] = self._plain(value_node, inner)
         return result
 
-    def _refuse_doubles(self, node: yaml.MappingNode) -> None:
+    def _tell_doubles(self, node: yaml.MappingNode, path: Path) -> None:
         met = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
-                if key.value in met:
-                    raise _Refused(f"the key {key.value!r} stands here a second time", key.start_mark)
+        once = []
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
+                once.append((key, value))
+            elif key.value in met:
+                at, detail = (*path, key.value), f"the key {key.value!r} stands here a second time"
+                place = Places(values={at: _place(key.start_mark)})
+                self._problems.append(problem_at(place, at, "malformed_graph", detail))
+            else:
                 met.add(key.value)
+                once.append((key, value))
+        node.value = once
 
     def _scalar(self, node: yaml.ScalarNode) -> Any:
         if node.tag == _DATE:
@@ -138,9 +151,12 @@ class _Reading:
         if node.tag not in _PLAIN:
             raise _Refused(f"the tag {node.tag!r} means nothing here", node.start_mark)
         try:
-            return self._composer.construct_object(node)
+            value = self._composer.construct_object(node)
         except _FAILURES as error:
             raise _Refused(f"{str(node.value)[:60]!r} is not what its tag says", node.start_mark) from error
+        if isinstance(value, int) and value.bit_length() > _WIDEST_BITS:
+            raise _Refused("a number has more digits than can be told", node.start_mark)
+        return value
 
 
 def _place(mark: yaml.Mark) -> Place:

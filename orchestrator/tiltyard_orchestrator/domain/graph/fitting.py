@@ -2,7 +2,7 @@
 
 A class that only its plugin knows, and everything that says nothing of its type, fits everywhere. A whole number is a
 number; a list is an array's rows. A boolean is no number, although Python would take it, and text is none either:
-nobody who writes `eps: "0.1"` means the text.
+nobody who writes `eps: "0.1"` means the text. A data set is no array: whoever gives one for inputs means a part of it.
 """
 
 from collections.abc import Callable
@@ -20,10 +20,12 @@ _ALSO: dict[Kind, frozenset[Kind]] = {
     Kind.list: frozenset({Kind.tuple, Kind.array, Kind.table, Kind.dataset}),
     Kind.tuple: frozenset({Kind.list, Kind.array, Kind.dataset}),
     Kind.mapping: frozenset({Kind.table, Kind.dataset}),
-    Kind.array: frozenset({Kind.list, Kind.tuple, Kind.table, Kind.dataset, Kind.integer, Kind.float}),
+    Kind.array: frozenset({Kind.list, Kind.tuple, Kind.table, Kind.integer, Kind.float}),
     Kind.table: frozenset({Kind.list, Kind.tuple, Kind.mapping, Kind.array, Kind.dataset}),
-    Kind.dataset: frozenset({Kind.list, Kind.tuple, Kind.mapping, Kind.array, Kind.table}),
+    Kind.dataset: frozenset({Kind.list, Kind.tuple, Kind.mapping, Kind.table}),
 }
+_PLAIN = frozenset({Kind.none, Kind.boolean, Kind.integer, Kind.float, Kind.string, Kind.path, Kind.choice})
+"""What a part of a data set is not."""
 _PARAMETERS = {
     ParameterType.string: Kind.string,
     ParameterType.uri: Kind.string,
@@ -56,7 +58,8 @@ def fits(given: Type, wanted: Type) -> bool:
         case Kind.tuple, Kind.list:
             return not wanted.of or all(fits(one, wanted.of[0]) for one in given.of)
         case _:
-            return given.kind in _ALSO.get(wanted.kind, frozenset())
+            plain = given.kind is Kind.dataset and any(one.kind in _PLAIN for one in wanted.of[-1:])
+            return given.kind in _ALSO.get(wanted.kind, frozenset()) and not plain
 
 
 def fits_literal(value: Any, wanted: Type) -> bool:

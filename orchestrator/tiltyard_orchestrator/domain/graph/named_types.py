@@ -4,11 +4,12 @@ A defined type may be nothing but a name, a kind of another (`is_a`), a list, a 
 stands nowhere is a class that only its plugin knows.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from tiltyard.wire.plugins import Kind, Type
 
+MOST = 10_000
+"""Types that are made of one graph's definitions, which may each name others several times over."""
 _DEEPEST = 20
 _NAMES = {
     **{kind.value: kind for kind in Kind if kind not in (Kind.other, Kind.choice, Kind.union)},
@@ -25,9 +26,21 @@ _NAMES = {
 }
 
 
-def type_named(written: Any, defined: Mapping[str, Any], depth: int = 0) -> Type:
-    """Return the type that a name or a structure stands for."""
-    if depth > _DEEPEST:  # defined by itself
+class DefinedTypes(dict[str, Any]):
+    """What a graph defines under `types`, and how much may still be made of it."""
+
+    left = MOST
+
+    @property
+    def make_too_much(self) -> bool:
+        """Whether more was to be made of them than is."""
+        return self.left < 0
+
+
+def type_named(written: Any, defined: DefinedTypes, depth: int = 0) -> Type:
+    """Return the type that a name or a structure stands for; any, where the definitions make too much."""
+    defined.left -= 1
+    if depth > _DEEPEST or defined.make_too_much:  # the former are defined by themselves
         return Type()
     match written:
         case str() if written in defined:
@@ -41,7 +54,7 @@ def type_named(written: Any, defined: Mapping[str, Any], depth: int = 0) -> Type
             return Type()
 
 
-def _defined(name: str, defined: Mapping[str, Any], depth: int) -> Type:
+def _defined(name: str, defined: DefinedTypes, depth: int) -> Type:
     match defined[name]:
         case None:
             return Type(kind=Kind.other, name=name)
@@ -53,7 +66,7 @@ def _defined(name: str, defined: Mapping[str, Any], depth: int) -> Type:
             return Type(kind=Kind.other, name=name)
 
 
-def _structure(body: dict[Any, Any], defined: Mapping[str, Any], depth: int) -> Type:
+def _structure(body: dict[Any, Any], defined: DefinedTypes, depth: int) -> Type:
     match body:
         case {"list": item}:
             return Type(kind=Kind.list, of=[type_named(item, defined, depth)])

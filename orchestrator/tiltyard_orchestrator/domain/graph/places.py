@@ -5,7 +5,7 @@ those of the nearest thing on that path that was written, so that what is missin
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tiltyard.wire.problems import ProblemItem
 from tiltyard_orchestrator.domain.parameters import pointer
@@ -27,18 +27,27 @@ class Places:
 
     values: Mapping[Path, Place] = field(default_factory=dict)
     keys: Mapping[Path, Place] = field(default_factory=dict)
+    written: Mapping[Path, str | int] = field(default_factory=dict)
+    """For the path of what is read under another name than the one in the text: that one."""
 
     def of(self, path: Path) -> Place | None:
         """Where the value at `path` stands, or what is nearest above it."""
-        return self._nearest(self.values, path)
+        return self._nearest(self.values, self.as_written(path))
 
     def of_key(self, path: Path) -> Place | None:
         """Where the key at `path` stands; the value's own place where it has no key, as in a list."""
-        return self.keys.get(path) or self.of(path)
+        return self.keys.get(self.as_written(path)) or self.of(path)
 
-    def renamed(self, before: str, name: str) -> "Places":
-        """The same places, where a key at the top has another name."""
-        return Places(values=_renamed(self.values, before, name), keys=_renamed(self.keys, before, name))
+    def renamed(self, before: Path, name: str) -> "Places":
+        """The same places, where what stands at `before` is called by another name."""
+        after = (*before[:-1], name)
+        return replace(self, written={**self.written, after: self.as_written(before)[-1]})
+
+    def as_written(self, path: Path) -> Path:
+        """Return the path by which the text itself has what is read at `path`."""
+        if not self.written:
+            return path
+        return tuple(self.written.get(path[: end + 1], part) for end, part in enumerate(path))
 
     def _nearest(self, places: Mapping[Path, Place], path: Path) -> Place | None:
         while path:
@@ -54,15 +63,9 @@ def problem_at(places: Places, path: Path, code: str, detail: str, *, at_key: bo
     """A problem with what stands at `path`; with the name it stands under, where `at_key`."""
     place = places.of_key(path) if at_key else places.of(path)
     return ProblemItem(
-        pointer=pointer(*map(str, path)),
+        pointer=pointer(*map(str, places.as_written(path))),
         code=code,
         detail=detail,
         line=place.line if place else None,
         column=place.column if place else None,
     )
-
-
-def _renamed(places: Mapping[Path, Place], before: str, name: str) -> dict[Path, Place]:
-    return {
-        ((name, *path[1:]) if path and path[0] == before else path): place for path, place in places.items()
-    }

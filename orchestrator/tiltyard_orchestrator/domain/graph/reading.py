@@ -1,33 +1,29 @@
-"""Reads a graph file into a `Graph`, or tells everything that is wrong with its form.
+"""Reads a graph file into a `Graph`, with everything that is wrong with its form.
 
 The keys are Dioptra's (`types`, `parameters`, `artifact_inputs`, `tasks`, `graph`, `artifact_outputs`), read as its task
 engine reads them, with `steps` and `artifacts` as other names for `graph` and `artifact_outputs`, and our `plugins`,
-`name` and `description`. Whether the tasks are there and the arguments fit is `check_graph`'s to say.
+`name` and `description`. Whether the tasks are there and the arguments fit is `check_graph`'s to say, of a graph that is
+not in form as well: what could not be read is in `unread`, so that a mistake is told once, where it is.
 """
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, TypeVar
 
 from tiltyard.wire.archives import Parameter
-from tiltyard.wire.plugins import TaskInput, TaskOutput, Type
+from tiltyard.wire.plugins import Type
 from tiltyard.wire.problems import ProblemItem
 from tiltyard_orchestrator.domain.graph.artifacts import read_input, read_output
 from tiltyard_orchestrator.domain.graph.declared import Declared, place_of
+from tiltyard_orchestrator.domain.graph.definitions import read_definition
 from tiltyard_orchestrator.domain.graph.document import Document, read_document
-from tiltyard_orchestrator.domain.graph.named_types import type_named
-from tiltyard_orchestrator.domain.graph.places import Path
+from tiltyard_orchestrator.domain.graph.keys import as_meant
+from tiltyard_orchestrator.domain.graph.named_types import DefinedTypes
+from tiltyard_orchestrator.domain.graph.naming import tell_names
 from tiltyard_orchestrator.domain.graph.steps import read_step
 from tiltyard_orchestrator.domain.graph.telling import Teller
-from tiltyard_orchestrator.domain.graph.values import (
-    ITEM,
-    ArtifactInput,
-    ArtifactOutput,
-    Definition,
-    Graph,
-    Step,
-)
-from tiltyard_orchestrator.domain.parameters import did_you_mean
+from tiltyard_orchestrator.domain.graph.values import Graph, Step, Unread
 
 _KEYS = (
     "name",
@@ -43,72 +39,89 @@ _KEYS = (
     "artifacts",
 )
 _SAME = {"steps": "graph", "artifacts": "artifact_outputs"}
+_NAMED = ("parameters", "artifact_inputs", "graph")
+"""The parts whose names references may be to."""
+_READ_ANYWAY = ("graph", "artifact_outputs")
+"""The parts in which what stands under a bad name can be wrong in itself."""
 _PIN = re.compile(r"[a-z_][a-z0-9_]{0,99}(==[0-9A-Za-z][0-9A-Za-z.+_-]{0,63})?")
+_NO_NAMES = ("yes", "no", "on", "off", "true", "false", "null", "~")
+_Part = TypeVar("_Part")
 
 
-def read_graph(text: str) -> Graph | list[ProblemItem]:
-    """Return the graph that a YAML text holds, or every problem with its form, in the order of the text."""
+def read_graph(text: str) -> Graph:
+    """Return the graph that a YAML text holds, as far as it can be read, with every problem with its form."""
     document = read_document(text)
     if isinstance(document, ProblemItem):
-        return [document]
-    reader = _Reader(document)
-    graph = reader.graph()
-    return reader.tell.in_order() or graph
+        return Graph(problems=[document], unread=Unread(any_name=True, any_task=True))
+    return _Reader(document).graph()
 
 
 class _Reader:
-    """One reading: the problems met so far, and a method for each part of the file."""
+    """One reading: the problems met so far, what could not be read, and a method for each part of the file."""
 
     def __init__(self, document: Document) -> None:
         self._value = document.value
-        self.tell = Teller(document.places)
+        self._tell = Teller(document.places)
+        self._tell.problems += document.problems
+        self._unread: set[str] = set()
+        self._no_mapping: set[str] = set()
+        """Parts that should be, and of which nothing could be read."""
 
     def graph(self) -> Graph:
         top = self._top()
-        types = self._mapping(top, "types")
-        parameters, structured = self._parameters(top, types)
-        graph = Graph(
-            plugins=self._plugins(top.get("plugins")),
+        types = DefinedTypes(self._mapping(top, "types"))
+        parts = {key: self._mapping(top, key) for key in (*_NAMED, "tasks", "artifact_outputs")}
+        parameters, structured = self._parameters(parts["parameters"], types)
+        inputs = self._parts(parts["artifact_inputs"], partial(read_input, types=types, tell=self._tell))
+        definitions = self._parts(parts["tasks"], partial(read_definition, types=types, tell=self._tell))
+        steps = self._steps(top, parts["graph"])
+        outputs = self._parts(parts["artifact_outputs"], partial(read_output, tell=self._tell))
+        if types.make_too_much:
+            detail = "the types name each other so often that they make too much: say less in each"
+            self._tell("malformed_graph", ("types",), detail, at_key=True)
+        plugins, all_plugins = self._plugins(top.get("plugins"))
+        foreach = any(step.foreach is not None for step in steps.values())
+        tell_names({part: parts[part] for part in _NAMED}, self._tell, foreach=foreach)
+        read = {one.name for one in parameters} | inputs.keys() | steps.keys()
+        unread = {name for part in _NAMED for name in parts[part]} - read
+        return Graph(
+            plugins=plugins,
             parameters=parameters,
             structured=structured,
-            inputs=self._inputs(top, types),
-            definitions=self._definitions(top, types),
-            steps=self._steps(top),
-            outputs=self._outputs(top),
-            places=self.tell.places,
+            inputs=inputs,
+            definitions=definitions,
+            steps=steps,
+            outputs=list(outputs.values()),
+            places=self._tell.places,
+            problems=self._tell.in_order(),
+            unread=Unread(
+                names=frozenset(map(_start, unread | self._unread)),
+                any_name=not self._no_mapping.isdisjoint(_NAMED),
+                tasks=frozenset(parts["tasks"].keys() - definitions.keys()),
+                any_task="tasks" in self._no_mapping or not all_plugins,
+            ),
         )
-        self._names(graph)
-        return graph
 
     def _top(self) -> dict[str, Any]:
+        """The file's mapping, by one name for each key."""
         if not isinstance(self._value, dict):
-            self.tell("malformed_graph", (), "a graph is a mapping: write `graph:` with its steps below")
+            self._tell("malformed_graph", (), "a graph is a mapping: write `graph:` with its steps below")
+            self._no_mapping.update(_NAMED)
             return {}
-        top: dict[str, Any] = {}
+        known = ", ".join(_KEYS)
+        top = as_meant(self._value, _KEYS, (), self._tell, where="here", wanted=f": known are {known}")
         for key, value in self._value.items():
-            if key not in _KEYS:
-                hint = did_you_mean(str(key), _KEYS) or f": known are {', '.join(_KEYS)}"
-                self.tell("unknown_key", (str(key),), f"{key!r} means nothing here{hint}", at_key=True)
-            elif _SAME.get(key, key) in top:
-                self.tell(
-                    "malformed_graph",
-                    (key,),
-                    f"{key!r} says again what {_SAME.get(key, key)!r} said",
-                    at_key=True,
-                )
-            else:
-                top[key] = value
-        return self._renamed(top)
-
-    def _renamed(self, top: dict[str, Any]) -> dict[str, Any]:
-        """The same keys by one name each, and the places with them."""
+            if key not in _KEYS and isinstance(value, dict):
+                self._unread.update(map(str, value))  # what may be declared there is not missed elsewhere
         for other, name in _SAME.items():
-            if other not in top:
-                continue
-            if name in top:
-                self.tell("malformed_graph", (name,), f"{name!r} says again what {other!r} said", at_key=True)
-            top[name] = top.pop(other)
-            self.tell.places = self.tell.places.renamed(other, name)
+            if other in top and name in top:
+                self._tell(
+                    "malformed_graph", (other,), f"{other!r} says again what {name!r} said", at_key=True
+                )
+                del top[other]
+            elif other in top:
+                top[name] = top.pop(other)
+                self._tell.call((other,), name)
         return top
 
     def _mapping(self, top: Mapping[str, Any], key: str) -> dict[str, Any]:
@@ -116,7 +129,8 @@ class _Reader:
         if value is None:
             return {}
         if not isinstance(value, dict):
-            self.tell("malformed_graph", (key,), f"`{key}` is a mapping of names")
+            self._tell("malformed_graph", (key,), f"`{key}` is a mapping of names")
+            self._no_mapping.add(key)
             return {}
         named = {}
         for name, item in value.items():
@@ -124,106 +138,57 @@ class _Reader:
                 named[name] = item
             else:
                 detail = f"{name!r} is no name: write it in quotes"
-                self.tell("malformed_graph", (key, str(name)), detail, at_key=True)
+                self._tell("malformed_graph", (key, str(name)), detail, at_key=True)
+                self._unread |= _spellings(name)
+                if key in _READ_ANYWAY:
+                    named.setdefault(str(name), item)
         return named
 
-    def _plugins(self, value: Any) -> list[str]:
-        names = value if isinstance(value, list) else [] if value is None else [value]
-        for index, one in enumerate(names):
-            if not isinstance(one, str) or not _PIN.fullmatch(one):
-                detail = f"{one!r} names no plugin: write `name` or `name==version`"
-                self.tell("malformed_graph", ("plugins", index), detail)
-        return [one for one in names if isinstance(one, str)]
-
-    def _parameters(
-        self, top: Mapping[str, Any], types: Mapping[str, Any]
-    ) -> tuple[list[Parameter], Mapping[str, Type]]:
-        declared = Declared(self._mapping(top, "parameters"), types)
-        parameters, problems = declared.read()
-        for problem in problems:
-            code = problem.code.replace("mlproject", "graph")
-            self.tell(code, place_of(problem), problem.detail)
-        return parameters, declared.structured
-
-    def _inputs(self, top: Mapping[str, Any], types: Mapping[str, Any]) -> dict[str, ArtifactInput]:
-        fields = self._mapping(top, "artifact_inputs")
-        found = {name: read_input(name, body, types, self.tell) for name, body in fields.items()}
+    def _parts(self, fields: Mapping[str, Any], read: Callable[[str, Any], _Part | None]) -> dict[str, _Part]:
+        found = {name: read(name, body) for name, body in fields.items()}
         return {name: one for name, one in found.items() if one is not None}
 
-    def _outputs(self, top: Mapping[str, Any]) -> list[ArtifactOutput]:
-        fields = self._mapping(top, "artifact_outputs")
-        return [one for name, body in fields.items() if (one := read_output(name, body, self.tell))]
-
-    def _steps(self, top: Mapping[str, Any]) -> dict[str, Step]:
-        fields = self._mapping(top, "graph")
-        if not fields and not self.tell.problems:
-            detail = "there is no step: write `graph:` with steps below, each with a task and its arguments"
-            self.tell("malformed_graph", ("graph",), detail)
-        found = {name: read_step(name, body, self.tell) for name, body in fields.items()}
-        return {name: step for name, step in found.items() if step is not None}
-
-    def _definitions(self, top: Mapping[str, Any], types: Mapping[str, Any]) -> dict[str, Definition]:
-        found = {}
-        for name, body in self._mapping(top, "tasks").items():
-            path = body.get("plugin") if isinstance(body, dict) else None
-            if not isinstance(path, str) or not all(path.split(".")) or "." not in path:
-                detail = f"the task {name!r} says where it is: `plugin: package.module.function`"
-                self.tell("malformed_graph", ("tasks", name), detail)
+    def _plugins(self, value: Any) -> tuple[list[str], bool]:
+        """The plugins that the file lists, and whether these are all."""
+        names = value if isinstance(value, list) else [] if value is None else [value]
+        pins: dict[str, str] = {}
+        for index, one in enumerate(names):
+            at = ("plugins", index)
+            if not isinstance(one, str) or not _PIN.fullmatch(one):
+                detail = f"{one!r} names no plugin: write `name` or `name==version`"
+                self._tell("malformed_graph", at, detail)
                 continue
-            found[name] = Definition(
-                path=path, inputs=_inputs_of(body, types), outputs=_outputs_of(body, types)
-            )
-        return found
+            before = pins.setdefault(one.partition("==")[0], one) if "==" in one else one
+            if before != one:
+                detail = f"{before!r} is named already: a job sees one version of a plugin"
+                self._tell("conflicting_versions", at, detail)
+        read = [one for one in names if isinstance(one, str) and _PIN.fullmatch(one)]
+        return read, len(read) == len(names)
 
-    def _names(self, graph: Graph) -> None:
-        taken: dict[str, str] = {}
-        named = [
-            *(("parameters", one.name) for one in graph.parameters),
-            *(("artifact_inputs", name) for name in graph.inputs),
-            *(("graph", name) for name in graph.steps),
-        ]
-        foreach = any(step.foreach is not None for step in graph.steps.values())
-        for part, name in named:
-            self._name(part, name, taken, foreach=foreach)
+    def _parameters(
+        self, fields: Mapping[str, Any], types: DefinedTypes
+    ) -> tuple[list[Parameter], Mapping[str, Type]]:
+        declared = Declared(fields, types)
+        parameters, problems = declared.read()
+        for problem in problems:
+            if problem.code == "unknown_type" and "types" in self._no_mapping:
+                continue  # it may be one of those that could not be read
+            self._tell(problem.code.replace("mlproject", "graph"), place_of(problem), problem.detail)
+        return parameters, declared.structured
 
-    def _name(self, part: str, name: str, taken: dict[str, str], *, foreach: bool) -> None:
-        at: Path = (part, name)
-        if "." in name or name.startswith("$"):
-            detail = f"{name!r} cannot be referred to: a name has no dot and no dollar sign in front"
-            self.tell("malformed_graph", at, detail, at_key=True)
-        if name in taken:
-            detail = f"the name {name!r} stands in {taken[name]!r} already: a reference could mean either"
-            self.tell("name_taken", at, detail, at_key=True)
-        if foreach and name == ITEM:
-            self.tell("name_taken", at, "`$item` is what a step with `foreach` is used for", at_key=True)
-        taken[name] = part
+    def _steps(self, top: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Step]:
+        if isinstance(self._value, dict) and top.get("graph") in (None, {}):
+            detail = "there is no step: write `graph:` with steps below, each with a task and its arguments"
+            self._tell("malformed_graph", ("graph",), detail)
+        return self._parts(fields, partial(read_step, tell=self._tell))
 
 
-def _inputs_of(body: Mapping[str, Any], types: Mapping[str, Any]) -> list[TaskInput] | None:
-    if not isinstance(body.get("inputs"), list):
-        return None
-    found = []
-    for one in body["inputs"]:
-        match one:
-            case {"name": str(name), "type": written}:
-                kind = type_named(written, types)
-                found.append(TaskInput(name=name, type=kind, required=one.get("required") is not False))
-            case dict() if len(one) == 1:
-                [(name, kind)] = one.items()
-                found.append(TaskInput(name=str(name), type=type_named(kind, types)))
-            case _:
-                pass
-    return found
+def _spellings(key: object) -> set[str]:
+    """What a reference may call a name that YAML took for something else: `5`, or `yes` and its like."""
+    words = [str(key)] if key is not None and not isinstance(key, bool) else _NO_NAMES
+    return {form for word in words for form in (word, word.capitalize(), word.upper())}
 
 
-def _outputs_of(body: Mapping[str, Any], types: Mapping[str, Any]) -> list[TaskOutput] | None:
-    written = body.get("outputs")
-    if written is None:
-        return None
-    listed = written if isinstance(written, list) else [written]
-    return [
-        TaskOutput(name=str(name), type=type_named(kind, types))
-        for one in listed
-        if isinstance(one, dict)
-        for name, kind in one.items()
-    ]
+def _start(name: str) -> str:
+    """What a reference to a name begins with, for one that has a dot or a dollar sign."""
+    return name.lstrip("$").partition(".")[0]

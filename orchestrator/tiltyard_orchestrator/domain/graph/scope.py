@@ -7,8 +7,8 @@ from tiltyard.wire.archives import Parameter
 from tiltyard.wire.plugins import Kind, Task, TaskOutput, Type
 from tiltyard_orchestrator.domain.graph.fitting import fits, parameter_type
 from tiltyard_orchestrator.domain.graph.references import Reference
+from tiltyard_orchestrator.domain.graph.suggestions import Suggestions
 from tiltyard_orchestrator.domain.graph.values import Graph, Step
-from tiltyard_orchestrator.domain.parameters import did_you_mean, listed
 
 _SUGGESTED = 3
 
@@ -24,8 +24,16 @@ class Unresolved:
 class Scope:
     """Everything that can be referred to."""
 
-    def __init__(self, graph: Graph, parameters: list[Parameter], tasks: Mapping[str, Task]) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        parameters: list[Parameter],
+        tasks: Mapping[str, Task],
+        suggestions: Suggestions,
+    ) -> None:
         self._graph = graph
+        self._suggestions = suggestions
+        self._unresolved: dict[Reference, Unresolved] = {}
         self._tasks = tasks
         self._parameters = {
             one.name: graph.structured.get(one.name) or parameter_type(one) for one in parameters
@@ -45,7 +53,11 @@ class Scope:
             return self._output(found, self._graph.inputs[found.name].outputs)
         if found.name in self._graph.steps:
             return self._of_step(found)
-        return self._unknown(found)
+        if self._graph.unread.has(found.name):
+            return Type()
+        if found not in self._unresolved:
+            self._unresolved[found] = self._unknown(found)
+        return self._unresolved[found]
 
     def known(self, found: Reference) -> Type:
         """Return the type of what `found` refers to; anything where that is told elsewhere."""
@@ -54,7 +66,7 @@ class Scope:
 
     def suggestion(self, wanted: Type, without: str) -> str:
         """Return ` (such as $a, $b)`: what gives this very kind, and not the step `without`."""
-        if wanted.kind is Kind.any:
+        if wanted.kind is Kind.any or not self._suggestions.another():
             return ""
         fit = [
             str(reference)
@@ -86,15 +98,13 @@ class Scope:
         for one in outputs:
             if one.name == found.output:
                 return one.type
-        hint = did_you_mean(found.output, names) or (
-            f": it has {listed(names)}" if names else ": it has none"
-        )
+        hint = self._suggestions.among(found.output, names, ": it has") if names else ": it has none"
         detail = f"{found}: {found.name!r} has no output {found.output!r}{hint}"
         return Unresolved(code="unknown_output", detail=detail)
 
     def _unknown(self, found: Reference) -> Unresolved:
         names = [*self._parameters, *self._graph.inputs, *self._graph.steps]
-        hint = did_you_mean(found.name, names) or (f": known are {listed(names)}" if names else "")
+        hint = self._suggestions.among(found.name, names, ": known are")
         what = "step" if found.output is not None else "parameter or step"
         detail = f"{found}: there is no {what} {found.name!r}{hint} ($$ is a dollar sign)"
         return Unresolved(code="unknown_reference", detail=detail)

@@ -1,120 +1,103 @@
 """Reads the steps of a graph: `task: [positional]`, `task: {keyword: value}`, or `task:` with `args` and `kwargs`.
 
-Beside these stand `dependencies`, `retries`, `timeout`, `foreach` and `when`. A task without a value takes no arguments, and
-a single value is its only positional one.
+Beside these stand `dependencies`, `retries`, `timeout`, `foreach` and `when` (`options`). A task without a value takes no
+arguments, and a single value is its only positional one. What is wrong is told, and the rest of the step read all the same.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from tiltyard.duration import parse_duration
-from tiltyard_orchestrator.domain.graph.conditions import WANTED, Condition, read_condition
+from tiltyard_orchestrator.domain.graph.keys import as_meant
+from tiltyard_orchestrator.domain.graph.options import OPTIONS, read_options
 from tiltyard_orchestrator.domain.graph.places import Path
-from tiltyard_orchestrator.domain.graph.references import Reference, reference
 from tiltyard_orchestrator.domain.graph.telling import Teller
 from tiltyard_orchestrator.domain.graph.values import Step
-from tiltyard_orchestrator.domain.parameters import did_you_mean
+from tiltyard_orchestrator.domain.parameters import closest
 
-OPTIONS = ("dependencies", "retries", "timeout", "foreach", "when")
 _KEYS = ("task", "args", "kwargs", *OPTIONS)
-MOST_RETRIES = 100
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Use:
-    """Which task a step uses, with what."""
-
-    task: str
-    args: list[Any]
-    kwargs: dict[str, Any]
-    args_at: Path
-    kwargs_at: Path
-    task_at: Path
 
 
 def read_step(name: str, body: Any, tell: Teller) -> Step | None:
-    """Return the step that stands under `name`, or None where its problems were told."""
+    """Return the step that stands under `name`, as far as it can be read; None where it is none at all."""
     at: Path = ("graph", name)
-    before = len(tell.problems)
     if not isinstance(body, dict) or not body:
-        tell(
-            "malformed_graph",
-            at,
-            f"the step {name!r} names a task and its arguments: `task: {{name: value}}`",
-        )
+        detail = f"the step {name!r} names a task and its arguments: `task: {{name: value}}`"
+        tell("malformed_graph", at, detail)
         return None
-    use = _mixed(name, body, tell) if "task" in body else _short(name, body, tell)
-    options = _options(name, body, tell)
-    if use is None or len(tell.problems) > before:
-        return None
-    return Step(name=name, **vars(use), **options)
-
-
-def _mixed(name: str, body: Mapping[Any, Any], tell: Teller) -> _Use | None:
-    at: Path = ("graph", name)
-    for key in body:
-        if key not in _KEYS:
-            hint = did_you_mean(str(key), _KEYS) or f": a step with `task` has {', '.join(_KEYS)}"
-            tell("unknown_key", (*at, str(key)), f"{key!r} means nothing in a step{hint}", at_key=True)
-    task, args, kwargs = body["task"], body.get("args"), body.get("kwargs")
-    if not isinstance(task, str) or not task:
-        tell("malformed_graph", (*at, "task"), "`task` is the name of a task, as text")
-        return None
-    if isinstance(args, dict):
-        tell(
-            "malformed_graph",
-            (*at, "args"),
-            "`args` is a list of positional arguments; named ones are `kwargs`",
-        )
-    if kwargs is not None and not isinstance(kwargs, dict):
-        tell("malformed_graph", (*at, "kwargs"), "`kwargs` maps the names of inputs to values")
-        return None
-    return _Use(
-        task=task,
-        args=_positional(args),
-        kwargs=_keywords(kwargs or {}, (*at, "kwargs"), tell),
-        args_at=(*at, "args"),
-        kwargs_at=(*at, "kwargs"),
-        task_at=(*at, "task"),
-    )
-
-
-def _short(name: str, body: Mapping[Any, Any], tell: Teller) -> _Use | None:
-    at: Path = ("graph", name)
     tasks = [key for key in body if key not in OPTIONS]
-    if len(tasks) != 1 or not isinstance(tasks[0], str):
-        _tell_not_one_task(name, tasks, tell)
-        return None
-    task = tasks[0]
+    if "task" in tasks or (len(tasks) > 1 and not {"args", "kwargs"}.isdisjoint(tasks)):
+        wanted = f": a step with `task` has {', '.join(_KEYS)}"
+        body = as_meant(body, _KEYS, at, tell, where="in a step", wanted=wanted)
+        use = _mixed(at, body, tell, surplus=not set(tasks) <= set(_KEYS))
+    elif len(tasks) == 1 and isinstance(tasks[0], str):
+        use = _short(at, tasks[0], body, tell)
+    else:
+        body, use = _one_of(at, tasks, body, tell)
+    return Step(name=name, **use, **read_options(at, body, tell))
+
+
+def _mixed(at: Path, body: Mapping[str, Any], tell: Teller, *, surplus: bool) -> dict[str, Any]:
+    task, args, kwargs = body.get("task"), body.get("args"), body.get("kwargs")
+    # Where it stands under a name that was told, that is enough.
+    if (not isinstance(task, str) or not task) and ("task" in body or not surplus):
+        tell("malformed_graph", (*at, "task"), "`task` is the name of a task, as text")
+    named = kwargs is None or isinstance(kwargs, dict)
+    if isinstance(args, dict):
+        detail = "`args` is a list of positional arguments; named ones are `kwargs`"
+        tell("malformed_graph", (*at, "args"), detail)
+    if not named:
+        tell("malformed_graph", (*at, "kwargs"), "`kwargs` maps the names of inputs to values")
+    keywords = _keywords(kwargs or {}, (*at, "kwargs"), tell) if named else {}
+    return {
+        "task": task if isinstance(task, str) else "",
+        "args": [] if isinstance(args, dict) else _positional(args),
+        "kwargs": keywords,
+        "partial": isinstance(args, dict) or not named or len(keywords) < len(kwargs or {}),
+        "args_at": (*at, "args"),
+        "kwargs_at": (*at, "kwargs"),
+        "task_at": (*at, "task"),
+    }
+
+
+def _short(at: Path, task: str, body: Mapping[Any, Any], tell: Teller) -> dict[str, Any]:
     here, arguments = (*at, task), body[task]
     named = isinstance(arguments, dict)
-    return _Use(
-        task=task,
-        args=[] if named else _positional(arguments),
-        kwargs=_keywords(arguments, here, tell) if named else {},
-        args_at=here,
-        kwargs_at=here,
-        task_at=here,
-    )
+    keywords = _keywords(arguments, here, tell) if named else {}
+    return {
+        "task": task,
+        "args": [] if named else _positional(arguments),
+        "kwargs": keywords,
+        "partial": named and len(keywords) < len(arguments),
+        "args_at": here,
+        "kwargs_at": here,
+        "task_at": here,
+    }
 
 
-def _tell_not_one_task(name: str, tasks: list[Any], tell: Teller) -> None:
-    at: Path = ("graph", name)
+def _one_of(
+    at: Path, tasks: list[Any], body: Mapping[Any, Any], tell: Teller
+) -> tuple[Mapping[Any, Any], dict[str, Any]]:
+    """The step of a body that does not name one task: the one beside misspelt keys, else none, with all the arguments."""
+    uses = {
+        "task": "",
+        "kwargs": {str(one): body[one] for one in tasks},
+        "kwargs_at": at,
+        "task_at": (*at, "task"),
+    }
     if not tasks:
-        tell("malformed_graph", at, f"the step {name!r} names no task", at_key=True)
-        return
-    near = [key for key in tasks if did_you_mean(str(key), _KEYS)]
-    for key in near or tasks[1:]:
-        hint = did_you_mean(str(key), _KEYS) or (
-            f": the step {name!r} already uses the task {tasks[0]!r}, and a step uses one"
-        )
-        what = repr(key) if isinstance(key, str) else f"{key!r} (write names in quotes)"
-        tell("unknown_key", (*at, str(key)), f"{what} means nothing here{hint}", at_key=True)
-    if not isinstance(tasks[0], str) and len(tasks) == 1:
-        tell(
-            "malformed_graph", (*at, str(tasks[0])), f"{tasks[0]!r} is no name of a task: write it in quotes"
-        )
+        tell("malformed_graph", at, f"the step {at[-1]!r} names no task", at_key=True)
+        return body, uses
+    if len(tasks) == 1:
+        detail = f"{tasks[0]!r} is no name of a task: write it in quotes"
+        tell("malformed_graph", (*at, str(tasks[0])), detail)
+        return body, uses
+    far = [one for one in tasks if closest(str(one), _KEYS) is None]
+    first = (far or tasks)[0]
+    wanted = f": the step {at[-1]!r} already uses the task {first!r}, and a step uses one"
+    others = {key: value for key, value in body.items() if key != first}
+    meant = as_meant(others, _KEYS, at, tell, where="in a step", wanted=wanted)
+    body = {**meant, first: body[first]}
+    return body, _short(at, first, body, tell) if [first] == far and isinstance(first, str) else uses
 
 
 def _positional(args: Any) -> list[Any]:
@@ -126,73 +109,6 @@ def _positional(args: Any) -> list[Any]:
 def _keywords(kwargs: Mapping[Any, Any], at: Path, tell: Teller) -> dict[str, Any]:
     for key in kwargs:
         if not isinstance(key, str):
-            tell(
-                "malformed_graph",
-                (*at, str(key)),
-                f"{key!r} is no name of an input: write it in quotes",
-                at_key=True,
-            )
-    return {str(key): value for key, value in kwargs.items()}
-
-
-def _options(name: str, body: Mapping[Any, Any], tell: Teller) -> dict[str, Any]:
-    at: Path = ("graph", name)
-    readers = {
-        "dependencies": _dependencies,
-        "retries": _retries,
-        "timeout": _timeout,
-        "foreach": _foreach,
-        "when": _when,
-    }
-    return {key: readers[key](body[key], (*at, key), tell) for key in readers if body.get(key) is not None}
-
-
-def _dependencies(value: Any, at: Path, tell: Teller) -> list[str]:
-    names = value if isinstance(value, list) else [value]
-    for index, one in enumerate(names):
-        if not isinstance(one, str):
-            where = (*at, index) if isinstance(value, list) else at
-            tell("malformed_graph", where, f"{one!r} is no name of a step: `dependencies` lists steps")
-    return [one.removeprefix("$") for one in names if isinstance(one, str)]
-
-
-def _retries(value: Any, at: Path, tell: Teller) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_RETRIES:
-        tell(
-            "bad_retries",
-            at,
-            f"`retries` is a whole number from 0 to {MOST_RETRIES}, such as 2; not {value!r}",
-        )
-        return None
-    return value
-
-
-def _timeout(value: Any, at: Path, tell: Teller) -> float | None:
-    try:
-        if isinstance(value, (str, int, float)):
-            return parse_duration(value)
-    except ValueError as error:
-        tell("bad_timeout", at, str(error))
-        return None
-    tell("bad_timeout", at, "`timeout` is a duration: seconds, or text such as 90s, 30m or 2h")
-    return None
-
-
-def _foreach(value: Any, at: Path, tell: Teller) -> list[Any] | Reference | None:
-    if isinstance(value, list) and value:
-        return value
-    found = reference(value)
-    if found is None:
-        tell(
-            "bad_foreach",
-            at,
-            "`foreach` is a list with something in it, or a reference to one, such as `$epsilons`",
-        )
-    return found
-
-
-def _when(value: Any, at: Path, tell: Teller) -> Condition | None:
-    condition = read_condition(value)
-    if condition is None:
-        tell("bad_when", at, f"{value!r} is no condition: {WANTED}")
-    return condition
+            detail = f"{key!r} is no name of an input: write it in quotes"
+            tell("malformed_graph", (*at, str(key)), detail, at_key=True)
+    return {key: value for key, value in kwargs.items() if isinstance(key, str)}

@@ -15,6 +15,10 @@ class Teller:
         """Tell a problem with what stands at `path`, or with the name that it stands under."""
         self.problems.append(problem_at(self.places, path, code, detail, at_key=at_key))
 
+    def call(self, at: Path, name: str) -> None:
+        """Read what stands at `at` under another name: it is still told with its own place."""
+        self.places = self.places.renamed(at, name)
+
     def in_order(self) -> list[ProblemItem]:
         """Return the problems as a reader of the text meets them."""
         return sorted(self.problems, key=lambda problem: (problem.line or 0, problem.column or 0))

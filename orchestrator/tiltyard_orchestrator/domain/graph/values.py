@@ -1,11 +1,12 @@
 """What a graph file says, read and not yet checked against any task."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tiltyard.wire.archives import Parameter, ParameterType
 from tiltyard.wire.plugins import TaskInput, TaskOutput, Type
+from tiltyard.wire.problems import ProblemItem
 from tiltyard_orchestrator.domain.graph.conditions import Condition
 from tiltyard_orchestrator.domain.graph.places import Path, Places
 from tiltyard_orchestrator.domain.graph.references import Reference, references
@@ -24,7 +25,7 @@ class Step:
 
     name: str
     task: str
-    """As it is written: a short name or a path."""
+    """As it is written: a short name or a path; empty where it could not be read."""
     args: list[Any] = field(default_factory=list)
     kwargs: dict[str, Any] = field(default_factory=dict)
     dependencies: list[str] = field(default_factory=list)
@@ -35,6 +36,8 @@ class Step:
     foreach: list[Any] | Reference | None = None
     """The values that it is used for, one after the other; its outputs are lists then."""
     when: Condition | None = None
+    partial: bool = False
+    """Whether some of its arguments could not be read, so that none is missed."""
     args_at: Path = ()
     kwargs_at: Path = ()
     task_at: Path = ()
@@ -95,8 +98,30 @@ class Definition:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Unread:
+    """What stands in a file and could not be read: it was told, and what refers to it is no mistake for that."""
+
+    names: frozenset[str] = frozenset()
+    """Parameters, artifact inputs and steps."""
+    any_name: bool = False
+    """Whether a whole part could not be read, so that every name may be in it."""
+    tasks: frozenset[str] = frozenset()
+    """The graph's own names of tasks."""
+    any_task: bool = False
+    """Whether a plugin could not be read, so that every short name may be a task of it."""
+
+    def has(self, name: str) -> bool:
+        """Whether a reference may mean something that could not be read."""
+        return self.any_name or name in self.names
+
+    def has_task(self, name: str) -> bool:
+        """Whether the short name of a task may be one that could not be read."""
+        return self.any_task or name in self.tasks
+
+
+@dataclass(frozen=True, kw_only=True)
 class Graph:
-    """A graph file."""
+    """A graph file, as far as it could be read."""
 
     plugins: list[str] = field(default_factory=list)
     """`name` or `name==version`; the short names of tasks are looked for in these, and then in the built-in collection."""
@@ -109,6 +134,13 @@ class Graph:
     steps: Mapping[str, Step] = field(default_factory=dict)
     outputs: list[ArtifactOutput] = field(default_factory=list)
     places: Places = field(default_factory=Places)
+    problems: Sequence[ProblemItem] = ()
+    """What is wrong with its form, in the order of the text. It can be checked further, and not run, while there is any."""
+    unread: Unread = field(default_factory=Unread)
+
+    def without(self, names: Iterable[str]) -> "Graph":
+        """The same graph, where these names may be declared beside it in what could not be read."""
+        return replace(self, unread=replace(self.unread, names=self.unread.names.union(names)))
 
     @property
     def declared(self) -> list[Parameter]:
@@ -124,15 +156,29 @@ class Graph:
     @property
     def needs(self) -> list[str]:
         """The plugins to look for its tasks in, each once, as `name` or `name==version`."""
-        named: dict[str, str] = {}
-        for pin in self.plugins:
-            named.setdefault(pin.partition("==")[0], pin)
-        written = [
-            self.definitions[step.task].path if step.task in self.definitions else step.task
-            for step in self.steps.values()
-        ]
-        written += [one.task for one in self.outputs if one.task and "." in one.task]
-        for task in written:
+        return [pin for pin, _ in self.needed.values()]
+
+    @property
+    def needed(self) -> dict[str, tuple[str, Path]]:
+        """The same by their names, and where each is named first."""
+        named: dict[str, tuple[str, Path]] = {}
+        for index, pin in enumerate(self.plugins):
+            name, version, _ = pin.partition("==")
+            if name not in named or (version and "==" not in named[name][0]):
+                named[name] = pin, ("plugins", index)
+        for task, at in self._named_tasks():
             plugin, dot, _ = task.partition(".")
-            named.setdefault(plugin if dot else BUILT_IN, plugin if dot else BUILT_IN)
-        return list(named.values())
+            name = plugin if dot else BUILT_IN
+            named.setdefault(name, (name, at))
+        return named
+
+    def _named_tasks(self) -> Iterator[tuple[str, Path]]:
+        for step in self.steps.values():
+            definition = self.definitions.get(step.task)
+            if definition is not None:
+                yield definition.path, ("tasks", step.task, "plugin")
+            elif step.task and step.task not in self.unread.tasks:
+                yield step.task, step.task_at
+        for one in self.outputs:
+            if one.task and "." in one.task:
+                yield one.task, ("artifact_outputs", one.name, "task")

@@ -1,5 +1,7 @@
 """Tasks that the runner's tests use."""
 
+import os
+import sys
 import threading
 import time
 from pathlib import Path
@@ -45,6 +47,16 @@ def flaky(fails: int) -> int:
 @task
 def boom(value: object = None) -> float:
     raise ValueError(f"boom {value}")
+
+
+@task
+def leave(code: int = 0) -> None:
+    sys.exit(code)
+
+
+@task
+def leave_at_once() -> None:
+    os._exit(0)
 
 
 @task

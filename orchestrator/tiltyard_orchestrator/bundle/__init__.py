@@ -1,0 +1,1 @@
+"""Bundles: an experiment's ended jobs in one file, for another testbed to read."""
