@@ -439,6 +439,7 @@ def test_a_flow_is_told_why_it_finds_no_server_and_other_jobs_run(
 ) -> None:
     worker = work(embedded_broker, TILTYARD_SCRATCH=str(tmp_path / "own")).ready()
     home = tmp_path / "own" / ".prefect" / "home"
+    wait_for(home.parent.is_dir)
     home.touch()  # where the server would have its folder
     flow = worker.ring(gateway.submit("python main.py", {"main.py": FLOW}))
     wait_for(lambda: flow.state == "failed", seconds=90)
