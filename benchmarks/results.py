@@ -15,7 +15,6 @@ import json
 import os
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -25,7 +24,7 @@ from typing import Any
 
 import httpx
 from benchmarks.filling import EXPERIMENT, fill_mlflow, fill_ours
-from benchmarks.surroundings import Gateway, database, gateway, mlflow_server, ready_to_submit
+from benchmarks.surroundings import Gateway, database, gateway, mlflow_server, ready_to_submit, scratch
 
 from tiltyard import Client
 
@@ -199,8 +198,7 @@ def main() -> None:
     """Start both servers, fill them, measure, and leave nothing running."""
     options = parse()
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tiltyard-bench-")))
-        folder.chmod(0o755)  # where root measures, PostgreSQL runs as somebody else and has to get in
+        folder = stack.enter_context(scratch())
         url = stack.enter_context(database(options.database_url, folder))
         other = stack.enter_context(database(url, folder))
         running = stack.enter_context(gateway(url, folder))

@@ -13,14 +13,12 @@ import asyncio
 import json
 import statistics
 import sys
-import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from benchmarks.load import Target, latencies, percentile, rate
-from benchmarks.surroundings import bare_server, database, gateway, ready_to_submit
+from benchmarks.surroundings import bare_server, database, gateway, ready_to_submit, scratch
 
 
 @dataclass
@@ -103,8 +101,7 @@ def main() -> None:
     """Start both servers, measure, and leave nothing running."""
     options = parse()
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tiltyard-bench-")))
-        folder.chmod(0o755)  # where root measures, PostgreSQL runs as somebody else and has to get in
+        folder = stack.enter_context(scratch())
         url = stack.enter_context(database(options.database_url, folder))
         bare = stack.enter_context(bare_server(url, folder))
         running = stack.enter_context(gateway(url, folder))

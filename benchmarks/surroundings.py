@@ -9,6 +9,7 @@ import os
 import secrets
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -37,6 +38,15 @@ class Gateway:
 
     url: str
     token: str
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder for all that a measurement writes; it goes with the block."""
+    with tempfile.TemporaryDirectory(prefix="tiltyard-bench-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # where root measures, PostgreSQL runs as somebody else and has to get in
+        yield folder
 
 
 @contextmanager
