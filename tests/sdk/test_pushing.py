@@ -9,7 +9,7 @@ import pytest
 from tests.sdk.site import Site
 from tiltyard import Client
 from tiltyard.client import Refused
-from tiltyard.client.plugins import PluginRefused
+from tiltyard.client.calls.plugins import PluginRefused
 
 TASK = '''
 from typing import Annotated

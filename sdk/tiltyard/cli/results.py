@@ -15,7 +15,7 @@ from tiltyard.cli.metrics import number
 from tiltyard.cli.options import AsJson, ByState, ByTag
 from tiltyard.cli.show import as_plain, lasted, on_terminal, print_json, print_table, safe
 from tiltyard.client import Client
-from tiltyard.client.results import Questions, TableFormat
+from tiltyard.client.calls.results import Questions, TableFormat
 from tiltyard.wire.results import Result
 
 FIXED = ("ID", "STATE", "RAN")

@@ -16,7 +16,7 @@ from tiltyard.cli.sweep_run import run
 from tiltyard.cli.sweep_show import plot_sweep, show_sweep
 from tiltyard.cli.sweep_status import show_status
 from tiltyard.cli.sweep_wait import counts, in_a_line, stay
-from tiltyard.client.sweep_results import View
+from tiltyard.client.calls.sweep_results import View
 from tiltyard.wire.sweeps import Sweep, SweepRetried
 
 SweepId = Annotated[str, typer.Argument(metavar="ID", help="The sweep's id, or the beginning of it.")]

@@ -15,7 +15,7 @@ import typer
 from tiltyard.cli.show import as_plain, lasted, on_terminal, print_json, print_table, safe
 from tiltyard.cli.terminal_plot import named, plot, value
 from tiltyard.client import Client, Refused
-from tiltyard.client.sweep_results import Look, View
+from tiltyard.client.calls.sweep_results import Look, View
 from tiltyard.wire.curves import CurveLine, CurvePoint, Curves
 from tiltyard.wire.sweep_results import CellResult
 from tiltyard.wire.sweeps import Sweep

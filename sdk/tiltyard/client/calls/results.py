@@ -4,18 +4,15 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import datetime
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
+from typing import Any, Literal, TypedDict, Unpack
 
 from tiltyard.client import download as downloading
-from tiltyard.client.connection import Connection, given, segment
+from tiltyard.client.calls.base import Calls, Driven
+from tiltyard.client.connection import given, segment
 from tiltyard.client.pages import read_pages
-from tiltyard.client.portal import Portal
 from tiltyard.client.submission import plain
 from tiltyard.wire.jobs import Job, JobState
 from tiltyard.wire.results import Metric, MetricHistory, Result, written
-
-if TYPE_CHECKING:
-    from tiltyard.client.aio import AsyncClient
 
 TableFormat = Literal["csv", "parquet"]
 _PAGE = 1_000
@@ -38,14 +35,8 @@ class Questions(TypedDict, total=False):
     """`metric.NAME`, `param.NAME`, `created`, `finished` or `seconds`; `-` before it: the highest first."""
 
 
-class ResultCalls:
+class ResultCalls(Calls):
     """The calls of an `AsyncClient` that are about results."""
-
-    _connection: Connection
-
-    if TYPE_CHECKING:
-
-        async def _id(self, job: str | Job) -> str: ...
 
     async def metrics(self, job: str | Job) -> dict[str, Metric]:
         """A job's metrics by name, each as it stands: its last value by step."""
@@ -120,11 +111,10 @@ class ResultCalls:
         return await downloading.download(self._connection, _address(experiment), name, Path(to), params)
 
 
-class DrivenResultCalls:
+class DrivenResultCalls(Driven):
     """The calls of a `Client` that are about results."""
 
-    _client: "AsyncClient"
-    _portal: Portal
+    _client: ResultCalls
 
     def metrics(self, job: str | Job) -> dict[str, Metric]:
         """A job's metrics by name, each as it stands: its last value by step."""

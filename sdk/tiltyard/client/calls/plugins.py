@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tiltyard.client import download as downloading
-from tiltyard.client.connection import Connection, segment
+from tiltyard.client.calls.base import Calls, Driven
+from tiltyard.client.connection import segment
 from tiltyard.client.errors import TiltyardError
 from tiltyard.client.pages import read_pages
-from tiltyard.client.portal import Portal
 from tiltyard.wire.plugins import Plugin, PluginState, PluginVersion, TaskListing
 from tiltyard.wire.problems import ProblemItem
 
 if TYPE_CHECKING:
-    from tiltyard.client.aio import AsyncClient
     from tiltyard.plugins import PluginSource
 
 _PIECE = 256 * 1024
@@ -32,10 +31,8 @@ class PluginRefused(TiltyardError):
         super().__init__("\n".join(_line(path, item) for item in problems))
 
 
-class PluginCalls:
+class PluginCalls(Calls):
     """The calls of an `AsyncClient` that are about plugins."""
-
-    _connection: Connection
 
     async def push_plugin(
         self,
@@ -154,11 +151,10 @@ class PluginCalls:
         return read_pages(self._connection, TaskListing, "tasks", wanted)
 
 
-class DrivenPluginCalls:
+class DrivenPluginCalls(Driven):
     """The same for a `Client`."""
 
-    _client: "AsyncClient"
-    _portal: Portal
+    _client: PluginCalls
 
     def push_plugin(
         self,

@@ -1,24 +1,17 @@
 """How MLflow is reached: it stands behind the gateway, and takes the same tokens."""
 
-from typing import TYPE_CHECKING
-
 from pydantic import BaseModel
 
-from tiltyard.client.connection import Connection, segment
-from tiltyard.client.portal import Portal
-
-if TYPE_CHECKING:
-    from tiltyard.client.aio import AsyncClient
+from tiltyard.client.calls.base import Calls, Driven
+from tiltyard.client.connection import segment
 
 
 class _Ticket(BaseModel):
     ticket: str
 
 
-class TrackingCalls:
+class TrackingCalls(Calls):
     """The calls of an `AsyncClient` that are about MLflow."""
-
-    _connection: Connection
 
     @property
     def mlflow_url(self) -> str:
@@ -31,11 +24,10 @@ class TrackingCalls:
         return f"{self.mlflow_url}/enter?ticket={segment(made.ticket)}"
 
 
-class DrivenTrackingCalls:
+class DrivenTrackingCalls(Driven):
     """The same for a `Client`."""
 
-    _client: "AsyncClient"
-    _portal: Portal
+    _client: TrackingCalls
 
     @property
     def mlflow_url(self) -> str:

@@ -4,17 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
-from tiltyard.client.connection import Connection, segment
+from tiltyard.client.calls.base import Calls, Driven
+from tiltyard.client.connection import segment
 from tiltyard.client.errors import TiltyardError
 from tiltyard.client.pages import read_pages
-from tiltyard.client.portal import Portal
 from tiltyard.wire.curves import Curves
 from tiltyard.wire.sweep_results import CellResult
-
-if TYPE_CHECKING:
-    from tiltyard.client.aio import AsyncClient
 
 FORMS = (".png", ".svg")
 _PAGE = 1000
@@ -47,10 +44,8 @@ class NoPicture(TiltyardError):
     """A file whose name says no form that a picture can have."""
 
 
-class SweepResultCalls:
+class SweepResultCalls(Calls):
     """The calls of an `AsyncClient` that are about what sweeps came to."""
-
-    _connection: Connection
 
     def sweep_results(self, sweep: str, *, parameters: bool = False) -> AsyncIterator[CellResult]:
         """The cells of a sweep in their order, with their metrics as they stand; with `parameters`, with all of those."""
@@ -89,11 +84,10 @@ class SweepResultCalls:
         return to
 
 
-class DrivenSweepResultCalls:
+class DrivenSweepResultCalls(Driven):
     """The same for a `Client`."""
 
-    _client: "AsyncClient"
-    _portal: Portal
+    _client: SweepResultCalls
 
     def sweep_results(self, sweep: str, *, parameters: bool = False) -> Iterator[CellResult]:
         """The cells of a sweep in their order, with their metrics as they stand; with `parameters`, with all of those."""

@@ -5,34 +5,23 @@ import uuid
 from collections.abc import AsyncIterator
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tiltyard.client import download as downloading
-from tiltyard.client.connection import Connection, segment
-from tiltyard.client.portal import Portal
+from tiltyard.client.calls.base import Driven
+from tiltyard.client.calls.following import FollowCalls
+from tiltyard.client.connection import segment
 from tiltyard.comparing import TOLERANCE, Replayed, compare_runs
 from tiltyard.wire.bundles import BundleImport
 from tiltyard.wire.jobs import Job
 from tiltyard.wire.manifests import Manifest
-
-if TYPE_CHECKING:
-    from tiltyard.client.aio import AsyncClient
 
 _PIECE = 1 << 20
 _LONGEST_ANSWER = 3600.0
 """Seconds a gateway may take to read, check and store a large bundle."""
 
 
-class ProvenanceCalls:
+class ProvenanceCalls(FollowCalls):
     """The calls of an `AsyncClient` that are about provenance."""
-
-    _connection: Connection
-
-    if TYPE_CHECKING:
-
-        async def _id(self, job: str | Job) -> str: ...
-
-        async def wait(self, job: str | Job, *, timeout: float | None = None) -> Job: ...  # noqa: ASYNC109, D102
 
     async def manifest(self, job: str | Job) -> Manifest:
         """Everything that determined what a job came to, what it ran in, and what it came to, with digests."""
@@ -106,11 +95,10 @@ class ProvenanceCalls:
         )
 
 
-class DrivenProvenanceCalls:
+class DrivenProvenanceCalls(Driven):
     """The calls of a `Client` that are about provenance."""
 
-    _client: "AsyncClient"
-    _portal: Portal
+    _client: ProvenanceCalls
 
     def manifest(self, job: str | Job) -> Manifest:
         """Everything that determined what a job came to, what it ran in, and what it came to, with digests."""

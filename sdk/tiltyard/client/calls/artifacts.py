@@ -5,18 +5,16 @@ import hashlib
 from collections.abc import AsyncIterator
 from os import PathLike
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from tiltyard.archive.plain_names import plain_paths
 from tiltyard.client import download as downloading
-from tiltyard.client.connection import Connection, segment
+from tiltyard.client.calls.base import Calls, Driven
+from tiltyard.client.connection import segment
 from tiltyard.client.errors import TiltyardError
-from tiltyard.client.portal import Portal
+from tiltyard.client.pages import read_pages
 from tiltyard.wire.artifacts import Artifact, ArtifactLink
 from tiltyard.wire.jobs import Job
-
-if TYPE_CHECKING:
-    from tiltyard.client.aio import AsyncClient
 
 _PIECE = 1 << 20
 _LONGEST_ANSWER = 3600.0
@@ -31,16 +29,24 @@ class OutsideFolder(TiltyardError):
     """A file would be written outside the folder that was named: a link in that folder leads away."""
 
 
-class ArtifactCalls:
+class ArtifactCalls(Calls):
     """The calls of an `AsyncClient` that are about artifacts."""
 
-    _connection: Connection
+    async def artifacts(self, job: str | Job) -> list[Artifact]:
+        """The files that a job has left so far."""
+        path = f"jobs/{await self._id(job)}/artifacts"
+        return [artifact async for artifact in read_pages(self._connection, Artifact, path)]
 
-    if TYPE_CHECKING:
+    async def download(self, job: str | Job, path: str, to: str | PathLike[str] = ".") -> Path:
+        """Fetch one artifact into a file, or into a folder under its own name; gives the file's path.
 
-        async def _id(self, job: str | Job) -> str: ...
-
-        async def artifacts(self, job: str | Job) -> list[Artifact]: ...  # noqa: D102
+        Raises:
+            NotFound: the job has left no such file.
+            Damaged: what arrived is not what was stored.
+        """
+        return await downloading.download(
+            self._connection, _address(await self._id(job), path), path, Path(to)
+        )
 
     async def fetch_artifacts(
         self, job: str | Job, to: str | PathLike[str], *, under: str = ""
@@ -112,11 +118,18 @@ class ArtifactCalls:
         return await self._connection.ask(ArtifactLink, "POST", address, json=body, repeatable=True)
 
 
-class DrivenArtifactCalls:
+class DrivenArtifactCalls(Driven):
     """The same for a `Client`."""
 
-    _client: "AsyncClient"
-    _portal: Portal
+    _client: ArtifactCalls
+
+    def artifacts(self, job: str | Job) -> list[Artifact]:
+        """The files that a job has left so far."""
+        return self._portal.run(self._client.artifacts(job))
+
+    def download(self, job: str | Job, path: str, to: str | PathLike[str] = ".") -> Path:
+        """Fetch one artifact into a file, or into a folder under its own name; gives the file's path."""
+        return self._portal.run(self._client.download(job, path, to))
 
     def fetch_artifacts(self, job: str | Job, to: str | PathLike[str], *, under: str = "") -> dict[str, Path]:
         """Fetch all files of a job, or those below a folder of it, into a folder; gives where each is."""

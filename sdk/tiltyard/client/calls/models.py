@@ -6,27 +6,17 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tiltyard.client import download as downloading
-from tiltyard.client.connection import Connection, given, segment
+from tiltyard.client.calls.base import Calls, Driven
+from tiltyard.client.connection import given, segment
 from tiltyard.client.pages import read_pages
-from tiltyard.client.portal import Portal
 from tiltyard.wire.jobs import Job
 from tiltyard.wire.models import Model, ModelVersion
 
-if TYPE_CHECKING:
-    from tiltyard.client.aio import AsyncClient
 
-
-class ModelCalls:
+class ModelCalls(Calls):
     """The calls of an `AsyncClient` that are about models. A version is its number, or `@` and an alias."""
-
-    _connection: Connection
-
-    if TYPE_CHECKING:
-
-        async def _id(self, job: str | Job) -> str: ...
 
     def models(self, *, search: str | None = None) -> AsyncIterator[Model]:
         """Every registered model, or those whose name holds `search`."""
@@ -151,11 +141,10 @@ class ModelCalls:
         return target
 
 
-class DrivenModelCalls:
+class DrivenModelCalls(Driven):
     """The same for a `Client`."""
 
-    _client: "AsyncClient"
-    _portal: Portal
+    _client: ModelCalls
 
     def models(self, *, search: str | None = None) -> Iterator[Model]:
         """Every registered model, or those whose name holds `search`."""

@@ -5,20 +5,18 @@ import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
 from tiltyard.client import stream_many
-from tiltyard.client.connection import Connection, given, segment
+from tiltyard.client.calls.base import Driven
+from tiltyard.client.calls.submitting import SubmitCalls
+from tiltyard.client.connection import given, segment
 from tiltyard.client.pages import read_pages
-from tiltyard.client.portal import Portal
 from tiltyard.client.submission import Choices, Wanted, plain
 from tiltyard.wire.archives import Archive
 from tiltyard.wire.events import End, Event
 from tiltyard.wire.jobs import JobState
 from tiltyard.wire.sweeps import Axis, Cell, Sweep, SweepPlan, SweepRetried
-
-if TYPE_CHECKING:
-    from tiltyard.client.aio import AsyncClient
 
 Axes = Mapping[str, Any] | Sequence[Axis]
 """By parameter: a list (or an array) of values, or a range as `{"from": 0, "to": 0.3, "count": 7, "scale": "log"}`."""
@@ -29,17 +27,8 @@ _LONGEST_WAIT = 30.0
 _PAGE = 1000
 
 
-class SweepCalls:
+class SweepCalls(SubmitCalls):
     """The calls of an `AsyncClient` that are about sweeps. A sweep is named as a job is: by its id or the beginning of it."""
-
-    _connection: Connection
-    _patience: float
-
-    if TYPE_CHECKING:
-
-        async def _stored(self, archive: str | PathLike[str] | Archive) -> str: ...
-
-        async def _body(self, wanted: Choices, **more: str) -> dict[str, Any]: ...
 
     async def submit_sweep(
         self,
@@ -190,11 +179,10 @@ class SweepCalls:
         return await self._connection.ask(Sweep, "POST", path, repeatable=True, answer_within=_ANSWER_SECONDS)
 
 
-class DrivenSweepCalls:
+class DrivenSweepCalls(Driven):
     """The same for a `Client`."""
 
-    _client: "AsyncClient"
-    _portal: Portal
+    _client: SweepCalls
 
     def submit_sweep(
         self,
