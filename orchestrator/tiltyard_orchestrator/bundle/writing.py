@@ -1,4 +1,4 @@
-"""Writing a bundle: as a stream, behind an index that says what comes.
+"""Writing a bundle from the tables and the store.
 
 What the jobs say is written first, into a file without a name, so that the index can name its digests; the bytes of archives,
 plugins and artifacts come straight from the store. Jobs that have not ended are left out and counted. The same jobs make the
@@ -6,25 +6,22 @@ same bundle, byte for byte.
 """
 
 import asyncio
-import hashlib
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from tiltyard import __version__
 from tiltyard.canonical import canonical
-from tiltyard.wire.bundles import ArtifactRecord, BundleEntry, BundleIndex, JobRecord, PostedRecord
+from tiltyard.wire.bundles import ArtifactRecord, BundleIndex, JobRecord, PostedRecord
 from tiltyard.wire.events import Event
 from tiltyard.wire.experiments import ExperimentDraft
 from tiltyard.wire.manifests import Manifest
 from tiltyard.wire.model import WireModel
-from tiltyard.wire.plugins import PluginPin
 from tiltyard_orchestrator.artifacts.keys import artifact_key
 from tiltyard_orchestrator.artifacts.store import Missing, Store
-from tiltyard_orchestrator.bundle.framing import END, framed, header, opening, padding
+from tiltyard_orchestrator.bundle.draft import Draft, Written, ready
 from tiltyard_orchestrator.bundle.judging import SWEEPS, blob_of, entry_of
 from tiltyard_orchestrator.storage.archives import archive_key, get_archive
 from tiltyard_orchestrator.storage.bundles.jobs import (
@@ -51,87 +48,6 @@ AT_A_TIME = 16
 
 class Changing(RuntimeError):
     """A job went while the bundle was written."""
-
-
-@dataclass(kw_only=True)
-class Draft:
-    """A bundle in the making."""
-
-    store: Store
-    words: IO[bytes]
-    """What is not in the store."""
-    entries: list[BundleEntry] = field(default_factory=list)
-    places: dict[str, int] = field(default_factory=dict)
-    """Where `words` has an entry."""
-    keys: dict[str, tuple[str, int]] = field(default_factory=dict)
-    """Where the store has one, and how many bytes."""
-    archives: dict[str, None] = field(default_factory=dict)
-    plugins: dict[tuple[str, str, str], PluginPin] = field(default_factory=dict)
-    environments: dict[str, None] = field(default_factory=dict)
-
-    def keep(self, key: str, sha256: str, size: int) -> None:
-        """Have bytes of the store in the bundle, once however often they are named."""
-        name = blob_of(sha256)
-        if name not in self.keys:
-            self.keys[name] = key, size
-            self.entries.append(BundleEntry(name=name, size=size, sha256=sha256))
-
-    def write(self, name: str, lines: Iterable[bytes]) -> None:
-        """Begin an entry of our own words, or go on with the one that was begun last."""
-        if name not in self.places:
-            self.places[name] = self.words.seek(0, 2)
-        self.words.writelines(lines)
-
-    def close(self, name: str) -> None:
-        """End the entry that was begun last."""
-        start = self.places[name]
-        size = self.words.tell() - start
-        self.words.seek(start)
-        digest = hashlib.sha256()
-        while piece := self.words.read(1 << 20):
-            digest.update(piece)
-        self.entries.append(BundleEntry(name=name, size=size, sha256=digest.hexdigest()))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Written:
-    """A bundle that is ready to be sent."""
-
-    index: BundleIndex
-    digest: str
-    size: int
-    head: bytes
-    draft: Draft
-
-    async def stream(self) -> AsyncIterator[bytes]:
-        """Its bytes.
-
-        Raises:
-            Missing: the store has lost some, or has others.
-        """
-        yield self.head
-        for entry in self.index.entries:
-            yield header(entry.name, entry.size)
-            async for piece in self._content(entry):
-                yield piece
-            yield padding(entry.size)
-        yield END
-
-    async def _content(self, entry: BundleEntry) -> AsyncIterator[bytes]:
-        kept = self.draft.keys.get(entry.name)
-        if kept is None:
-            self.draft.words.seek(self.draft.places[entry.name])
-            left = entry.size
-            while left > 0 and (piece := self.draft.words.read(min(1 << 20, left))):
-                left -= len(piece)
-                yield piece
-            return
-        digest = hashlib.sha256()
-        async for piece in self.draft.store.read(kept[0], length=entry.size):
-            digest.update(piece)
-            yield piece
-        if digest.hexdigest() != entry.sha256:
-            raise Missing(kept[0])
 
 
 async def write_bundle(database: Database, store: Store, experiment: str, spool: Path) -> Written | None:
@@ -171,7 +87,7 @@ async def write_bundle(database: Database, store: Store, experiment: str, spool:
         environments=list(draft.environments),
         entries=draft.entries,
     )
-    return _ready(index, draft)
+    return ready(index, draft)
 
 
 async def _check_sizes(store: Store, kept: Sequence[tuple[str, int]]) -> None:
@@ -182,13 +98,6 @@ async def _check_sizes(store: Store, kept: Sequence[tuple[str, int]]) -> None:
         for (key, size), there in zip(some, found, strict=True):
             if there != size:
                 raise Missing(key)
-
-
-def _ready(index: BundleIndex, draft: Draft) -> Written:
-    plain = canonical(index)
-    head = opening(plain)
-    size = len(head) + sum(framed(entry.size) for entry in index.entries) + len(END)
-    return Written(index=index, digest=hashlib.sha256(plain).hexdigest(), size=size, head=head, draft=draft)
 
 
 def _together(jobs: Iterable[tuple[str, int]]) -> Iterator[dict[str, int]]:
