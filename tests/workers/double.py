@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import secrets
 import tarfile
 import threading
 import time
@@ -75,6 +76,8 @@ class Gateway:
         self.order: WorkerOrder | None = None
         """What every worker is told."""
         self.away = threading.Event()
+        self.missed = 0
+        """So many calls came while it was away."""
         self.archives_away = False
         self.refuse_events = 0
         self.collisions = 0
@@ -117,7 +120,7 @@ class Gateway:
         archive = tarred({"MLproject": "name: test\n", **(files or {})})
         digest = hashlib.sha256(archive).hexdigest()
         self.archives[digest] = archive
-        job = hashlib.sha256(f"{command}{len(self.jobs)}".encode()).hexdigest()[:20]
+        job = secrets.token_hex(10)  # a job's socket is named after it, on a host where other tests run too
         entry = EntryPoint(name="main", command=command, parameters=[])
         claim = Claim(
             job=job, epoch=1, attempt=1, max_attempts=3, token=f"tya_{job}", experiment="tests",
@@ -229,6 +232,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _handle(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"] or 0))
         if self.gateway.away.is_set():
+            self.gateway.missed += 1
             self.close_connection = True
             return
         try:
