@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 from sqlalchemy.engine import URL, make_url
 
+from tests.servers import PATIENCE
 from tiltyard_orchestrator.storage.database import Database
 from tiltyard_orchestrator.storage.migrate import upgrade_now
 
@@ -78,9 +79,9 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def until() -> Callable[..., Awaitable[None]]:
-    """Wait for a condition: `await until(lambda: ..., seconds=10)`; a condition may be a coroutine function."""
+    """Wait for a condition: `await until(lambda: ...)`; a condition may be a coroutine function."""
 
-    async def wait(condition: Callable[[], object], *, seconds: float = 10) -> None:
+    async def wait(condition: Callable[[], object], *, seconds: float = PATIENCE) -> None:
         deadline = time.monotonic() + seconds
         while True:
             met = condition()

@@ -15,17 +15,16 @@ from pathlib import Path
 
 import pytest
 
+from tiltyard_orchestrator.embedded.data import free_port
+
 RABBITMQ = os.environ.get("TILTYARD_TEST_BROKER_URL", "amqp://guest:guest@127.0.0.1:5672")
 
 
-def free_port() -> int:
-    """A loopback port that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+PATIENCE = 60.0
+"""Seconds for what comes at once on a machine that has nothing else to do: on a busy one it comes late, and is not wrong."""
 
 
-def wait_for(condition: Callable[[], object], *, seconds: float = 30) -> None:
+def wait_for(condition: Callable[[], object], *, seconds: float = PATIENCE) -> None:
     """Wait, on a thread that may block, for a condition."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -41,7 +40,7 @@ def answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def stop(process: subprocess.Popen[bytes], *, seconds: float = 15) -> None:
+def stop(process: subprocess.Popen[bytes], *, seconds: float = PATIENCE) -> None:
     """End a process, kindly first."""
     process.terminate()
     try:
@@ -157,7 +156,7 @@ def embedded_postgres(folder: Path) -> Iterator[str]:
             yield server.url("postgres", "postgresql")
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(30)
+            process.wait(PATIENCE)
 
 
 def _reached(probe: Callable[[], Coroutine[None, None, bool]]) -> bool:

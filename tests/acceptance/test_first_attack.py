@@ -117,7 +117,7 @@ def test_a_running_job_is_cancelled_with_all_it_started(testbed: Testbed, probe:
     assert sleepers() == 1
     testbed.run("cancel", job)
     testbed.run("wait", job, code=3)
-    wait_for(lambda: sleepers() == 0, seconds=2)
+    wait_for(lambda: sleepers() == 0)
 
 
 def test_a_paused_queue_takes_jobs_and_starts_them_when_it_is_resumed(testbed: Testbed, probe: Path) -> None:

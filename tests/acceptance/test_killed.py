@@ -13,7 +13,7 @@ import pytest
 
 from tests.acceptance.test_first_attack import events_of, sleepers, submitted
 from tests.acceptance.testbed import Testbed, embedded
-from tests.servers import wait_for
+from tests.servers import PATIENCE, wait_for
 
 PARTS = {"worker": ("worker", "--queue", "cpu"), "gateway": ("gateway", "--port")}
 """The words of each part's command line, by which its processes are known."""
@@ -45,19 +45,20 @@ def kill(testbed: Testbed, part: str) -> None:
 
 
 def sleeping(testbed: Testbed, probe: Path, seconds: float) -> str:
+    """A job that sleeps so long, and does not where it is run again."""
     job = submitted(testbed, str(probe), "-x", "killed", "-e", "sleep", "-P", f"seconds={seconds}")
-    wait_for(lambda: "asleep" in testbed.run("logs", job).stdout, seconds=60)
+    wait_for(lambda: "asleep" in testbed.run("logs", job).stdout)
     return job
 
 
 def test_a_job_whose_worker_is_killed_runs_again(testbed: Testbed, probe: Path) -> None:
-    job = sleeping(testbed, probe, 3)
+    job = sleeping(testbed, probe, 600)
     kill(testbed, "worker")
-    ended = testbed.until_state(job, "succeeded", "failed", seconds=60)
+    ended = testbed.until_state(job, "succeeded", "failed")
     assert (ended["state"], ended["attempt"]) == ("succeeded", 2)
     frames = events_of(testbed, job)[:-1]
     assert [frame["seq"] for frame in frames] == list(range(len(frames)))
-    wait_for(lambda: sleepers() == 0, seconds=5)
+    wait_for(lambda: sleepers() == 0)
 
 
 def test_a_follower_and_a_job_outlive_a_killed_gateway(testbed: Testbed, probe: Path) -> None:
@@ -65,7 +66,7 @@ def test_a_follower_and_a_job_outlive_a_killed_gateway(testbed: Testbed, probe: 
     command = [*follow_command(), job, "-f", "--json"]
     follower = subprocess.Popen(command, env=testbed.environment, stdout=subprocess.PIPE, text=True)
     kill(testbed, "gateway")
-    out, _ = follower.communicate(timeout=90)
+    out, _ = follower.communicate(timeout=2 * PATIENCE)
     frames = [json.loads(line) for line in out.splitlines()]
     assert [frame["seq"] for frame in frames[:-1]] == list(range(len(frames) - 1))
     assert (frames[-1]["kind"], frames[-1]["state"]) == ("end", "succeeded")
@@ -90,13 +91,11 @@ def own(tmp_path: Path) -> Iterator[Any]:
 
 def test_killing_the_whole_testbed_half_way_loses_no_job(own: Any, probe: Path, tmp_path: Path) -> None:
     with own() as testbed:
-        running = sleeping(testbed, probe, 1.5)
+        running = sleeping(testbed, probe, 600)
         queued = [submitted(testbed, str(probe), "-x", "killed", "-P", f"n={n}") for n in range(3)]
         os.kill(testbed.processes["up"].pid, signal.SIGKILL)
-        wait_for(
-            lambda: not any(str(tmp_path) in " ".join(cmdline(p)) for p in psutil.process_iter()), seconds=20
-        )
-        wait_for(lambda: sleepers() == 0, seconds=5)
+        wait_for(lambda: not any(str(tmp_path) in " ".join(cmdline(p)) for p in psutil.process_iter()))
+        wait_for(lambda: sleepers() == 0)
     with own() as again:
         for job in [running, *queued]:
             again.run("wait", job)
@@ -106,10 +105,10 @@ def test_killing_the_whole_testbed_half_way_loses_no_job(own: Any, probe: Path, 
 
 def test_a_stopped_testbed_hands_its_job_back_and_goes_on(own: Any, probe: Path) -> None:
     with own() as testbed:
-        job = sleeping(testbed, probe, 2)
+        job = sleeping(testbed, probe, 600)
         testbed.processes["up"].terminate()
-        assert testbed.processes["up"].wait(15) == 0
-        wait_for(lambda: sleepers() == 0, seconds=2)
+        assert testbed.processes["up"].wait(PATIENCE) == 0
+        wait_for(lambda: sleepers() == 0)
     with own() as again:
         again.run("wait", job)
         assert again.job(job)["attempt"] == 1, "an attempt that was handed back does not count"

@@ -51,25 +51,25 @@ def test_a_failure_that_is_to_be_retried_is_and_each_attempt_is_told(testbed: Te
 
 def test_a_job_that_is_silent_or_waits_for_too_long_has_timed_out(testbed: Testbed, probe: Path) -> None:
     silent = submitted(
-        testbed, str(probe), "-x", "life", "-e", "sleep", "-P", "seconds=60", "--progress-timeout", "1s"
+        testbed, str(probe), "-x", "life", "-e", "sleep", "-P", "seconds=600", "--progress-timeout", "1s"
     )
     unserved = submitted(testbed, str(probe), "-x", "life", "-q", "tensorflow", "--queue-timeout", "1s")
     assert "progress time-out of 1 s" in testbed.run("wait", silent, code=4).stdout
-    wait_for(lambda: sleepers() == 0, seconds=2)
+    wait_for(lambda: sleepers() == 0)
     assert "queue time-out of 1 s" in testbed.run("wait", unserved, code=4).stdout
     assert "It never started." in testbed.run("why", unserved).stdout
 
 
 def test_a_cancelled_job_leaves_no_process_behind(testbed: Testbed, probe: Path) -> None:
-    job = submitted(testbed, str(probe), "-x", "life", "-e", "sleep", "-P", "seconds=60")
-    wait_for(lambda: "asleep" in testbed.run("logs", job).stdout, seconds=60)
+    job = submitted(testbed, str(probe), "-x", "life", "-e", "sleep", "-P", "seconds=600")
+    wait_for(lambda: "asleep" in testbed.run("logs", job).stdout)
     waiting = submitted(testbed, str(probe), "-x", "life", "--start-at", "+1h")
     counted = testbed.run("cancel", "-x", "life", "--dry-run").stdout
     assert counted == "2 jobs would be cancelled.\n"
     testbed.run("cancel", "-x", "life", "--yes")
     assert testbed.job(waiting)["state"] == "cancelled"
     testbed.run("wait", job, code=3)
-    wait_for(lambda: sleepers() == 0, seconds=2)
+    wait_for(lambda: sleepers() == 0)
     frames = events_of(testbed, job)
     assert [frame["data"]["state"] for frame in frames if frame["kind"] == "state"] == [
         "queued", "running", "running", "cancelled",
@@ -97,9 +97,9 @@ def test_another_worker_on_the_same_machine_needs_no_settings(testbed: Testbed, 
         [TILTYARD, "worker", "--queue", "pytorch"], tmp_path / "log", XDG_CONFIG_HOME=str(testbed.home)
     )
     try:
-        wait_for(lambda: "pytorch" in [one["queue"] for one in testbed.json("worker", "ls")], seconds=60)
+        wait_for(lambda: "pytorch" in [one["queue"] for one in testbed.json("worker", "ls")])
     finally:
-        stop(joining, seconds=20)
+        stop(joining)
 
 
 def test_a_job_gets_the_file_that_another_one_leaves(testbed: Testbed, tmp_path: Path) -> None:

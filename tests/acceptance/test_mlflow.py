@@ -12,7 +12,7 @@ import pytest
 from tests.acceptance.test_first_attack import events_of, submitted
 from tests.acceptance.test_killed import processes_of
 from tests.acceptance.testbed import Testbed, reachable
-from tests.servers import wait_for
+from tests.servers import PATIENCE, wait_for
 
 RECORDED = Path(__file__).parent / "recorded"
 
@@ -81,7 +81,7 @@ def test_mlflow_killed_under_a_job_changes_no_outcome(testbed: Testbed) -> None:
     assert targets
     for process in targets:
         process.kill()
-    psutil.wait_procs(targets, timeout=10)
+    psutil.wait_procs(targets, timeout=PATIENCE)
     testbed.run("wait", job, seconds=200)
     told = [event["data"] for event in events_of(testbed, job) if event["kind"] == "metric"]
     assert [one["value"] for one in told] == list(range(40))

@@ -137,7 +137,7 @@ def embedded(folder: Path, *, mlflow: bool = True, options: Sequence[str] = ()) 
         yield testbed
     finally:
         if process.poll() is None:
-            stop(process, seconds=20)
+            stop(process)
         process.stdout.close()
 
 
@@ -216,8 +216,8 @@ def site(folder: Path, database_url: str) -> Iterator[Testbed]:
         gateway()
         worker()
         mlflow()
-        wait_for(lambda: reachable(f"{testbed.url}/health"), seconds=60)
-        wait_for(lambda: any(one["state"] == "idle" for one in _workers(testbed)), seconds=60)
+        wait_for(lambda: reachable(f"{testbed.url}/health"))
+        wait_for(lambda: any(one["state"] == "idle" for one in _workers(testbed)))
         wait_for(lambda: reachable(f"{mlflow_url}/health"), seconds=90)
         yield testbed
 

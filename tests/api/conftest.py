@@ -5,7 +5,6 @@ import contextlib
 import io
 import json
 import secrets
-import socket
 import tarfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -21,7 +20,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from tests.api.mlflow import mlflow_server
 from tests.conftest import administer
-from tests.servers import valkey
+from tests.servers import free_port, valkey
 from tiltyard.wire import Claim, Job
 from tiltyard_api.app import create_app
 from tiltyard_api.parts import Pace, Parts
@@ -201,8 +200,7 @@ class Cable:
         self._to = make_url(database_url)
         self._lines: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self._port = int(probe.getsockname()[1])
+        self._port = free_port()
         self.url = self._to.set(host="127.0.0.1", port=self._port).render_as_string(hide_password=False)
 
     async def mend(self) -> None:

@@ -73,7 +73,7 @@ async def test_a_link_expires(gateway: Gateway, until: object) -> None:
         got = await fetched(url)
         return got.status_code == 403 and got.json()["code"] == "link_expired"
 
-    await until(expired, seconds=10)  # type: ignore[operator]
+    await until(expired)  # type: ignore[operator]
 
 
 async def test_a_link_lives_for_an_hour_at_most(gateway: Gateway) -> None:

@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from tests.api.conftest import PROJECT, USER, Cable, packed
-from tests.servers import free_port, wait_for
+from tests.servers import PATIENCE, free_port, wait_for
 from tiltyard_api.serving.serve import listen
 
 TILTYARD = str(Path(sys.executable).parent / "tiltyard")
@@ -68,7 +68,7 @@ def refused(environment: dict[str, str], *arguments: str) -> tuple[int, str]:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     return done.returncode, done.stderr
@@ -89,7 +89,9 @@ def test_it_says_good_bye_to_its_streams_and_ends_well(
 ) -> None:
     with running(environment, tmp_path / "log") as (process, url):
         headers = {"Authorization": f"Bearer {USER}"}
-        with httpx.Client(base_url=f"{url}/api/v1", headers=headers, trust_env=False) as http:
+        with httpx.Client(
+            base_url=f"{url}/api/v1", headers=headers, timeout=PATIENCE, trust_env=False
+        ) as http:
             archive = http.post("/archives", content=packed(MLproject=PROJECT)).json()["sha256"]
             job = http.post("/jobs", json={"experiment": "e", "archive": archive}).json()["id"]
         socket_url = f"ws{url.removeprefix('http')}/api/v1/jobs/{job}/events"
@@ -97,10 +99,10 @@ def test_it_says_good_bye_to_its_streams_and_ends_well(
             assert json.loads(stream.recv())["seq"] == 0
             process.send_signal(stop)
             with pytest.raises(ConnectionClosed) as closed:
-                stream.recv(timeout=10)
+                stream.recv(timeout=PATIENCE)
             assert closed.value.rcvd is not None
             assert closed.value.rcvd.code == 1001
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE) == 0
     assert "Traceback" not in (tmp_path / "log").read_text()
     assert list((tmp_path / "store" / ".uploads").iterdir()) == []
 
@@ -174,7 +176,7 @@ async def test_a_database_that_comes_late_is_waited_for(
     port = free_port()
     process = started(late, port, tmp_path / "log")
     try:
-        await until(lambda: b"database_away" in (tmp_path / "log").read_bytes(), seconds=30)
+        await until(lambda: b"database_away" in (tmp_path / "log").read_bytes())
         await cable.mend()
         async with httpx.AsyncClient(trust_env=False) as http:
 
@@ -184,7 +186,7 @@ async def test_a_database_that_comes_late_is_waited_for(
                 except httpx.TransportError:
                     return False
 
-            await until(well, seconds=30)
+            await until(well)
     finally:
         process.kill()
         process.wait()

@@ -106,9 +106,9 @@ async def test_a_job_is_found_by_the_beginning_of_its_id(gateway: Gateway) -> No
 
 async def test_waiting_for_a_job_answers_when_it_ends(gateway: Gateway) -> None:
     claim = await gateway.running()
-    waiting = asyncio.create_task(gateway.user.get(f"/jobs/{claim.job}", params={"wait": 30}))
+    waiting = asyncio.create_task(gateway.user.get(f"/jobs/{claim.job}", params={"wait": 60}))
     await gateway.finish(claim)
-    answer = await asyncio.wait_for(waiting, 5)
+    answer = await asyncio.wait_for(waiting, 30)
     assert (answer.json()["state"], answer.headers["ETag"]) == ("succeeded", '"2"')
 
 

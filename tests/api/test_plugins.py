@@ -25,9 +25,9 @@ async def test_a_pushed_version_is_loaded_by_a_job_and_then_is_current(gateway: 
     claim: Claim = await gateway.claim(check.id)
     assert claim.command == "python -m tiltyard.plugins.check mine"
     assert [(pin.name, pin.version, pin.sha256) for pin in claim.plugins] == [("mine", "1", pushed["sha256"])]
-    waiting = asyncio.create_task(look(gateway, "mine", "1", wait=30))
+    waiting = asyncio.create_task(look(gateway, "mine", "1", wait=60))
     await gateway.finish(claim)
-    ready = await asyncio.wait_for(waiting, 10)
+    ready = await asyncio.wait_for(waiting, 30)
     assert (ready.state, ready.current, ready.problem) == ("ready", True, None)
     assert [(task.name, task.path, task.tags) for task in ready.tasks] == [
         ("fgm", "mine.attacks.fgm", ["evasion"])

@@ -12,6 +12,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.api.conftest import USER, WORKER, Cable, Gateway, Start, frames_of, log_of
+from tests.servers import PATIENCE
 from tiltyard_api.parts import Pace
 from tiltyard_orchestrator.storage.access import tokens
 
@@ -27,7 +28,7 @@ async def read_out(stream: Any) -> tuple[list[dict[str, Any]], int, str]:
     frames = []
     with contextlib.suppress(ConnectionClosed):
         while True:
-            frames.append(json.loads(await asyncio.wait_for(stream.recv(), 20)))
+            frames.append(json.loads(await asyncio.wait_for(stream.recv(), PATIENCE)))
     return frames, stream.close_code, stream.close_reason
 
 
@@ -43,7 +44,7 @@ async def test_a_follower_sees_history_then_news_then_the_end(gateway: Gateway) 
         following = asyncio.create_task(frames_of(stream))
         await gateway.report(claim, log_of("during"), log_of("more"))
         await gateway.finish(claim)
-        *events, end = await asyncio.wait_for(following, 10)
+        *events, end = await asyncio.wait_for(following, PATIENCE)
     assert seqs(events) == [0, 1, 2, 3, 4, 5]
     assert [event["kind"] for event in events] == ["state", "state", "log", "log", "log", "state"]
     assert end == {"job": claim.job, "kind": "end", "state": "succeeded", "seq": 5}
@@ -55,17 +56,17 @@ async def test_a_follower_of_an_ended_job_gets_what_is_missing_and_the_end(gatew
     await gateway.finish(claim)
     for after, missing in ((-1, [0, 1, 2]), (1, [2]), (2, [])):
         async with gateway.socket(f"/jobs/{claim.job}/events?after={after}") as stream:
-            frames = await asyncio.wait_for(frames_of(stream), 5)
+            frames = await asyncio.wait_for(frames_of(stream), PATIENCE)
         assert seqs(frames) == missing
         assert frames[-1]["kind"] == "end"
 
 
 async def test_an_event_is_told_at_once_and_not_at_the_next_poll(start_gateway: Start) -> None:
-    async with start_gateway(Pace(poll=60)) as gateway:
+    async with start_gateway(Pace(poll=600)) as gateway:
         claim = await gateway.running()
         async with gateway.socket(f"/jobs/{claim.job}/events?after=1") as stream:
             await gateway.report(claim, log_of("now"))
-            assert json.loads(await asyncio.wait_for(stream.recv(), 5))["seq"] == 2
+            assert json.loads(await asyncio.wait_for(stream.recv(), PATIENCE))["seq"] == 2
 
 
 async def test_an_event_whose_hint_was_lost_is_told_at_the_next_poll(
@@ -75,8 +76,9 @@ async def test_an_event_whose_hint_was_lost_is_told_at_the_next_poll(
     monkeypatch.setattr(gateway.parts.hints, "announce", lambda _job: None)
     async with gateway.socket(f"/jobs/{claim.job}/events?after=1") as one, gateway.socket("/events") as many:
         await gateway.report(claim, log_of("unsaid"))
-        assert json.loads(await asyncio.wait_for(one.recv(), 5))["data"]["text"] == "unsaid"
-        assert [json.loads(await asyncio.wait_for(many.recv(), 5))["seq"] for _ in range(3)] == [0, 1, 2]
+        assert json.loads(await asyncio.wait_for(one.recv(), PATIENCE))["data"]["text"] == "unsaid"
+        heard = [json.loads(await asyncio.wait_for(many.recv(), PATIENCE)) for _ in range(3)]
+        assert seqs(heard) == [0, 1, 2]
 
 
 async def test_hundreds_of_pages_come_without_a_gap(gateway: Gateway) -> None:
@@ -85,7 +87,7 @@ async def test_hundreds_of_pages_come_without_a_gap(gateway: Gateway) -> None:
         await gateway.report(claim, *(log_of(f"line {start + line}") for line in range(1000)))
     await gateway.finish(claim)
     async with gateway.socket(f"/jobs/{claim.job}/events") as stream:
-        frames = await asyncio.wait_for(frames_of(stream), 30)
+        frames = await asyncio.wait_for(frames_of(stream), PATIENCE)
     assert seqs(frames) == list(range(2003))
 
 
@@ -100,7 +102,7 @@ async def test_two_hundred_followers_of_one_job_each_see_it_all(gateway: Gateway
     for number in range(30):
         await gateway.report(claim, log_of(f"line {number}"))
     await gateway.finish(claim)
-    for frames in await asyncio.wait_for(asyncio.gather(*following), 60):
+    for frames in await asyncio.wait_for(asyncio.gather(*following), PATIENCE):
         assert seqs(frames) == list(range(33))
         assert frames[-1]["kind"] == "end"
 
@@ -121,7 +123,7 @@ async def test_a_follower_that_is_cut_off_again_and_again_misses_and_repeats_not
         after = seen[-1]["seq"] if seen else -1
         async with gateway.socket(f"/jobs/{claim.job}/events?after={after}") as stream:
             for _ in range(7):
-                seen.append(json.loads(await asyncio.wait_for(stream.recv(), 10)))
+                seen.append(json.loads(await asyncio.wait_for(stream.recv(), PATIENCE)))
                 if seen[-1]["kind"] == "end":
                     break
     await writing
@@ -131,7 +133,10 @@ async def test_a_follower_that_is_cut_off_again_and_again_misses_and_repeats_not
 async def test_a_follower_that_stops_reading_is_closed_and_told_why_when_it_reads_again(
     start_gateway: Start, until: Until
 ) -> None:
-    async with start_gateway(Pace(poll=0.3, send=0.5, farewell=30)) as gateway:
+    async with (
+        start_gateway(Pace(poll=0.3, send=0.5, farewell=PATIENCE)) as gateway,
+        start_gateway(Pace(poll=0.3)) as patient,
+    ):
         claim = await gateway.running()
         for _ in range(20):
             await gateway.report(claim, *(log_of("x" * 60_000) for _ in range(10)))
@@ -145,21 +150,21 @@ async def test_a_follower_that_stops_reading_is_closed_and_told_why_when_it_read
         assert code == 1013
         assert seqs(seen) == list(range(len(seen)))
         assert seen[-1]["kind"] != "end"
-        async with gateway.socket(f"/jobs/{claim.job}/events?after={seen[-1]['seq']}") as stream:
-            rest = await asyncio.wait_for(frames_of(stream), 30)
+        async with patient.socket(f"/jobs/{claim.job}/events?after={seen[-1]['seq']}") as stream:
+            rest = await asyncio.wait_for(frames_of(stream), PATIENCE)
         assert seqs(seen + rest) == list(range(203))
         assert rest[-1]["kind"] == "end"
 
 
 async def test_a_slow_follower_delays_nobody(start_gateway: Start) -> None:
-    async with start_gateway(Pace(poll=0.3, send=30)) as gateway:
+    async with start_gateway(Pace(poll=0.3, send=600)) as gateway:
         claim = await gateway.running()
         async with gateway.socket(f"/jobs/{claim.job}/events", max_queue=1, close_timeout=0.1) as asleep:
             async with gateway.socket(f"/jobs/{claim.job}/events") as awake:
                 for _ in range(20):
                     await gateway.report(claim, *(log_of("x" * 60_000) for _ in range(10)))
                 await gateway.finish(claim)
-                assert len(await asyncio.wait_for(frames_of(awake), 20)) == 204
+                assert len(await asyncio.wait_for(frames_of(awake), PATIENCE)) == 204
             await asleep.close()
 
 
@@ -171,7 +176,7 @@ async def test_a_database_that_is_away_for_a_while_ends_no_stream(start_gateway:
             assert (await gateway.user.get("/jobs")).json()["code"] == "database_unavailable"
             await cable.mend()
             await gateway.report(claim, log_of("after all"))
-            assert json.loads(await asyncio.wait_for(stream.recv(), 10))["data"]["text"] == "after all"
+            assert json.loads(await asyncio.wait_for(stream.recv(), PATIENCE))["data"]["text"] == "after all"
 
 
 async def test_a_database_that_stays_away_sends_followers_elsewhere(
@@ -221,7 +226,7 @@ async def test_a_page_of_another_site_is_closed_with_4403_and_one_of_ours_is_not
             assert (await closing_of(stream))[0] == 4403
     job = await gateway.submit()
     async with gateway.socket(f"/jobs/{job.id}/events", headers={"Origin": gateway.url}) as stream:
-        assert json.loads(await asyncio.wait_for(stream.recv(), 5))["seq"] == 0
+        assert json.loads(await asyncio.wait_for(stream.recv(), PATIENCE))["seq"] == 0
 
 
 async def test_there_is_no_socket_below_mlflow(gateway: Gateway) -> None:
@@ -236,7 +241,7 @@ async def test_a_ticket_opens_one_socket_once(gateway: Gateway) -> None:
     ticket = (await gateway.user.post("/tickets")).json()["ticket"]
     path = f"/jobs/{job.id}/events?ticket={ticket}"
     async with gateway.socket(path, token=None) as stream:
-        assert json.loads(await asyncio.wait_for(stream.recv(), 5))["seq"] == 0
+        assert json.loads(await asyncio.wait_for(stream.recv(), PATIENCE))["seq"] == 0
     async with gateway.socket(path, token=None) as stream:
         assert (await closing_of(stream))[0] == 4401
 
@@ -272,7 +277,7 @@ async def test_a_gateway_that_stops_says_so(gateway: Gateway) -> None:
         await one.recv()
         gateway.parts.draining.set()
         assert (await closing_of(one))[0] == (await closing_of(many))[0] == 1001
-    answer = await asyncio.wait_for(polling, 5)
+    answer = await asyncio.wait_for(polling, PATIENCE / 2)
     assert answer.json() == {"events": [], "end": None, "seq": 0}
 
 
@@ -301,7 +306,7 @@ async def test_one_socket_follows_every_job_of_an_experiment_and_those_to_come(g
             await gateway.finish(claim)
         seen: dict[str, list[dict[str, Any]]] = {first.job: [], second.job: []}
         while not all(frames and frames[-1]["kind"] == "end" for frames in seen.values()):
-            frame = json.loads(await asyncio.wait_for(stream.recv(), 10))
+            frame = json.loads(await asyncio.wait_for(stream.recv(), PATIENCE))
             seen[frame["job"]].append(frame)
     for frames in seen.values():
         assert seqs(frames) == [0, 1, 2, 3]
@@ -314,7 +319,7 @@ async def test_a_stream_of_named_jobs_ends_when_they_have_ended(gateway: Gateway
         following = asyncio.create_task(frames_of(stream))
         for claim in claims:
             await gateway.finish(claim)
-        frames = await asyncio.wait_for(following, 10)
+        frames = await asyncio.wait_for(following, PATIENCE)
     assert stream.close_code == 1000
     assert sorted(frame["job"] for frame in frames if frame["kind"] == "end") == sorted(c.job for c in claims)
 
@@ -325,14 +330,14 @@ async def test_a_follower_of_many_goes_on_where_it_was(gateway: Gateway) -> None
     await gateway.finish(one)
     async with gateway.socket("/events?resume=1") as stream:
         await stream.send(json.dumps({"after": {one.job: 2, two.job: 1}}))
-        frames = [json.loads(await asyncio.wait_for(stream.recv(), 5)) for _ in range(3)]
+        frames = [json.loads(await asyncio.wait_for(stream.recv(), PATIENCE)) for _ in range(3)]
         assert [(frame["job"], frame["seq"]) for frame in frames] == [
             (one.job, 3),
             (one.job, 4),
             (one.job, 4),
         ]
         await gateway.report(two, log_of("c"))
-        assert json.loads(await asyncio.wait_for(stream.recv(), 5))["seq"] == 2
+        assert json.loads(await asyncio.wait_for(stream.recv(), PATIENCE))["seq"] == 2
 
 
 @pytest.mark.parametrize(
@@ -363,7 +368,7 @@ async def test_a_busy_neighbour_does_not_hide_a_lost_hint(
         chattering = asyncio.create_task(chatter())
         heard: dict[str, Any] = {}
         while heard.get("data", {}).get("text") != "unsaid":
-            heard = json.loads(await asyncio.wait_for(stream.recv(), 5))
+            heard = json.loads(await asyncio.wait_for(stream.recv(), PATIENCE))
         chattering.cancel()
         await asyncio.gather(chattering, return_exceptions=True)
 
@@ -388,9 +393,10 @@ async def test_a_long_poll_reads_the_same_history_to_the_same_end(gateway: Gatew
 async def test_a_long_poll_answers_when_something_happens_or_the_time_is_up(gateway: Gateway) -> None:
     claim = await gateway.running()
     path = f"/jobs/{claim.job}/events"
-    polling = asyncio.create_task(gateway.user.get(path, params={"after": 1, "wait": 30}))
+    polling = asyncio.create_task(gateway.user.get(path, params={"after": 1, "wait": 60}))
     await gateway.report(claim, log_of("news"))
-    assert [event["seq"] for event in (await asyncio.wait_for(polling, 5)).json()["events"]] == [2]
+    page = (await asyncio.wait_for(polling, PATIENCE / 2)).json()
+    assert [event["seq"] for event in page["events"]] == [2]
     nothing = await gateway.user.get(path, params={"after": 2, "wait": 0.2})
     assert nothing.json() == {"events": [], "end": None, "seq": 2}
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import Gateway, frames_of, packed
+from tests.servers import PATIENCE
 from tiltyard.wire import Claim, Sweep
 from tiltyard_api.sweeps import checking as sweep_checking
 from tiltyard_api.sweeps import reading as sweep_reading
@@ -202,12 +203,12 @@ async def test_the_gateway_answers_others_while_it_reads_a_sweep(
 
     def slowly(*given: Any) -> Any:
         begun.set()
-        assert answered.wait(10), "nobody was answered while the axes were read"
+        assert answered.wait(PATIENCE), "nobody was answered while the axes were read"
         return read_axes(*given)
 
     monkeypatch.setattr(sweep_reading, "read_axes", slowly)
     sweep = asyncio.create_task(submitted(gateway))
-    await asyncio.to_thread(begun.wait, 10)
+    await asyncio.to_thread(begun.wait, PATIENCE)
     assert (await get(gateway, "/sweeps"))["items"] == []
     answered.set()
     assert (await sweep)["cells"] == 6
@@ -396,7 +397,7 @@ async def test_one_stream_has_all_events_of_a_sweep_and_ends_with_it(gateway: Ga
         for claim in claims:
             failed = claim.command.startswith("python attack.py 0 fgm")
             await gateway.finish(claim, state="failed" if failed else "succeeded")
-        seen = await asyncio.wait_for(frames, 20)
+        seen = await asyncio.wait_for(frames, PATIENCE)
     ends = [frame["job"] for frame in seen if frame["kind"] == "end"]
     assert sorted(ends) == sorted(claim.job for claim in claims if claim.job != other.id)
     assert (await post(gateway, f"/sweeps/{sweep['id']}/retry"))["made"] == 1
@@ -404,7 +405,7 @@ async def test_one_stream_has_all_events_of_a_sweep_and_ends_with_it(gateway: Ga
         await stream.send(json.dumps({"after": {}}))
         frames = asyncio.create_task(frames_of(stream))
         await run_all(gateway)
-        seen = await asyncio.wait_for(frames, 20)
+        seen = await asyncio.wait_for(frames, PATIENCE)
     assert len([frame for frame in seen if frame["kind"] == "end"]) == 7, (
         "the failed one, and all that succeeded"
     )

@@ -87,7 +87,7 @@ async def test_a_hint_wakes_the_readers_of_another_gateway(broker_url: str, unti
                 one.announce("j1")
                 return await of_one_job.wait(0.2) == {"j1"}
 
-            await until(heard, seconds=15)
+            await until(heard)
             assert await of_all.wait(5) == {"j1"}
     finally:
         one.stop()

@@ -14,6 +14,7 @@ import asyncpg
 import pytest
 
 from tests.embedded.conftest import Started, connects
+from tests.servers import PATIENCE
 from tiltyard_orchestrator.embedded import identity
 from tiltyard_orchestrator.embedded.data import DataFolder, Unusable
 from tiltyard_orchestrator.embedded.leftover import clear_leftover
@@ -37,7 +38,7 @@ async def test_what_was_committed_is_there_after_a_kill(
 ) -> None:
     with data.held():
         postgres, process = start_postgres(data)
-        await until(lambda: connects(postgres), seconds=30)
+        await until(lambda: connects(postgres))
         await postgres.ensure_databases("tiltyard", "mlflow")
         await postgres.ensure_databases("tiltyard", "mlflow")
         await query(postgres, "CREATE TABLE kept AS SELECT 7 AS seven")
@@ -45,7 +46,7 @@ async def test_what_was_committed_is_there_after_a_kill(
         process.kill()
         process.wait()
         again, _ = start_postgres(data)
-        await until(lambda: connects(again), seconds=30)
+        await until(lambda: connects(again))
         assert await query(again, "SELECT seven FROM kept") == 7
 
 
@@ -54,12 +55,12 @@ async def test_a_server_that_was_left_running_is_ended_first(
 ) -> None:
     with data.held():
         postgres, orphan = start_postgres(data)
-        await until(lambda: connects(postgres), seconds=30)
+        await until(lambda: connects(postgres))
         again, process = start_postgres(data)
-        assert orphan.wait(10) == 0
-        await until(lambda: connects(again), seconds=30)
+        assert orphan.wait(PATIENCE) == 0
+        await until(lambda: connects(again))
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE) == 0
 
 
 async def test_a_lock_file_that_names_somebody_elses_process_is_in_nobodys_way(
@@ -67,7 +68,7 @@ async def test_a_lock_file_that_names_somebody_elses_process_is_in_nobodys_way(
 ) -> None:
     with data.held():
         postgres, process = start_postgres(data)
-        await until(lambda: connects(postgres), seconds=30)
+        await until(lambda: connects(postgres))
         lock = (data.postgres / "postmaster.pid").read_text()
         process.kill()
         process.wait()
@@ -75,7 +76,7 @@ async def test_a_lock_file_that_names_somebody_elses_process_is_in_nobodys_way(
         try:
             (data.postgres / "postmaster.pid").write_text(lock.replace(str(process.pid), str(sleeper.pid), 1))
             again, _ = start_postgres(data)
-            await until(lambda: connects(again), seconds=30)
+            await until(lambda: connects(again))
             assert sleeper.returncode is None
         finally:
             await sleeper.communicate(b"\n")
@@ -106,7 +107,7 @@ async def test_whoever_has_no_password_gets_in_nowhere(
 ) -> None:
     with data.held():
         postgres, _ = start_postgres(data)
-        await until(lambda: connects(postgres), seconds=30)
+        await until(lambda: connects(postgres))
         url = postgres.url("postgres", "postgresql").replace(postgres.secrets.postgres_password, "wrong")
         with pytest.raises(asyncpg.InvalidPasswordError):
             await asyncpg.connect(url)
@@ -148,6 +149,6 @@ async def test_data_that_moves_out_of_nobodys_reach_is_used_all_the_same(
         closed.chmod(mode)
         with data.held():
             postgres, process = start_postgres(data)
-            await until(lambda running=postgres: connects(running), seconds=30)
+            await until(lambda running=postgres: connects(running))
             process.send_signal(signal.SIGINT)
-            assert process.wait(10) == 0
+            assert process.wait(PATIENCE) == 0

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from tests.acceptance.testbed import TILTYARD, embedded, reachable
-from tests.servers import wait_for
+from tests.servers import PATIENCE, wait_for
 
 pytestmark = pytest.mark.ring("embedded")
 
@@ -21,7 +21,7 @@ def up(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         command,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
         env=os.environ | {"XDG_CONFIG_HOME": str(folder.parent / "other-config")},
     )
@@ -51,17 +51,17 @@ def test_a_testbed_bears_the_loss_of_its_database_and_is_continued_after_a_kill(
         postgres = int((tmp_path / "data" / "postgres" / "postmaster.pid").read_text().split()[0])
         os.kill(postgres, signal.SIGKILL)
         wait_for(lambda: "postgres ended (signal SIGKILL)" in (tmp_path / "up.log").read_text())
-        wait_for(lambda: reachable(f"{testbed.url}/health"), seconds=30)
+        wait_for(lambda: reachable(f"{testbed.url}/health"))
         with testbed.http() as http:
             assert http.get("/jobs").status_code == 200
         token = testbed.token
         root.kill()
-        _, left = psutil.wait_procs(parts, timeout=20)
+        _, left = psutil.wait_procs(parts, timeout=PATIENCE)
         assert not left
-        wait_for(lambda: not running_in(tmp_path), seconds=10)
+        wait_for(lambda: not running_in(tmp_path))
     with embedded(tmp_path, mlflow=False) as again:
         assert again.token == token
         process = again.processes["up"]
         process.terminate()
-        assert process.wait(15) == 0
+        assert process.wait(PATIENCE) == 0
         assert not running_in(tmp_path)

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.servers import answers, stop, wait_for
+from tests.servers import PATIENCE, answers, stop, wait_for
 
 TILTYARD = str(Path(sys.executable).parent / "tiltyard")
 USER_TOKEN = "ty_for-the-tests-of-the-sdk"
@@ -58,9 +58,7 @@ class Site:
                 stdout=log,
                 stderr=log,
             )
-        wait_for(
-            lambda: answers(self.port) or self.process is None or self.process.poll() is not None, seconds=60
-        )
+        wait_for(lambda: answers(self.port) or self.process is None or self.process.poll() is not None)
         if self.process.poll() is not None:
             pytest.fail(f"the gateway ended:\n{self.log.read_text()[-3000:]}")
 
@@ -82,7 +80,7 @@ class Site:
             env=self.environment(**more),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=2 * PATIENCE,
             check=False,
         )
         assert done.returncode == code, f"{arguments} exited {done.returncode}\n{done.stdout}\n{done.stderr}"

@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from tests.sdk.site import Site
-from tests.servers import free_port, wait_for
+from tests.servers import PATIENCE, free_port, wait_for
 from tiltyard import Client
 from tiltyard.cli.root import load
 
@@ -67,7 +67,7 @@ def test_wait_exits_with_how_the_job_ended(
     waiting = site.begin("wait", job[:10])
     attempt.print("working\n")
     attempt.finish(end[0], **end[1])
-    out, err = waiting.communicate(timeout=30)
+    out, err = waiting.communicate(timeout=PATIENCE)
     assert waiting.returncode == code, err
     assert job in out
     assert site.run("wait", job, code=code).stdout == out
@@ -80,7 +80,7 @@ def test_submit_that_follows_prints_the_log_and_exits_with_the_end(site: Site, p
     attempt = site.claim(job)
     attempt.print("one\n", "two\n")
     attempt.finish("failed", reason="exit_code", exit_code=1, message="it exited with 1")
-    out, err = following.communicate(timeout=30)
+    out, err = following.communicate(timeout=PATIENCE)
     assert (out, following.returncode) == ("one\ntwo\n", 1)
     assert "it exited with 1" in err
 
@@ -95,7 +95,7 @@ def test_logs_wait_for_the_start_and_show_every_line_once_to_the_end(site: Site,
     attempt.print("noise\n", stream="stderr")
     attempt.finish()
     for following in (early, late):
-        out, _ = following.communicate(timeout=30)
+        out, _ = following.communicate(timeout=PATIENCE)
         assert (out, following.returncode) == ("a\nhalf line\nnoise\n", 0)
     assert site.run("logs", job, "--stream", "stderr").stdout == "noise\n"
     split = site.run("logs", job, "--split")
@@ -131,7 +131,7 @@ def test_leaving_with_ctrl_c_leaves_the_job_running_and_says_how_to_come_back(si
     assert following.stdout is not None
     assert following.stdout.readline() == "started\n"
     following.send_signal(signal.SIGINT)
-    _, err = following.communicate(timeout=20)
+    _, err = following.communicate(timeout=PATIENCE)
     assert following.returncode == 130
     assert f"tiltyard logs -f {job[:8]}" in err
     assert json.loads(site.run("status", job, "--json").stdout)["state"] == "running"
@@ -147,7 +147,7 @@ def test_a_pipe_that_is_closed_ends_the_command_quietly(site: Site, job: str) ->
     following.stdout.readline()
     following.stdout.close()
     attempt.print("second\n")
-    assert following.wait(30) == 141
+    assert following.wait(PATIENCE) == 141
     assert following.stderr.read() == ""
     following.stderr.close()
     attempt.finish()
@@ -190,7 +190,7 @@ def test_queues_experiments_and_workers_are_seen_and_changed(site: Site, job: st
 def test_a_server_that_is_away_has_its_own_exit_code(site: Site, job: str) -> None:
     away = {"TILTYARD_URL": f"http://127.0.0.1:{free_port()}"}
     for process in [site.begin(*verb, **away) for verb in (["ls"], ["wait", job], ["logs", "-f", job])]:
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=PATIENCE)
         assert process.returncode == 6
         assert "cannot be reached: nothing listens there" in err
 

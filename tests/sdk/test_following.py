@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.sdk.faulty import JOB, Faulty, end, event, faulty, goes_on_to, problem, said_after, sends
-from tests.servers import free_port
+from tests.servers import PATIENCE, free_port
 from tiltyard import AsyncClient, NotFound, Unauthorized, Unreachable
 from tiltyard.wire import End, Event
 
@@ -77,13 +77,13 @@ async def test_long_polls_do_where_nothing_passes_websockets_on() -> None:
 async def test_a_gateway_that_never_comes_back_is_unreachable_and_not_an_end() -> None:
     async with faulty(*(sends(event(0), cut=True) for _ in range(1000))) as gateway:
         with pytest.raises(Unreachable, match="cannot be reached"):
-            await followed(gateway, patience=0.5)
+            await followed(gateway, patience=2)
 
 
 async def test_a_gateway_that_only_ever_leaves_gaps_is_given_up_too() -> None:
     async with faulty(*(sends(event(3)) for _ in range(1000))) as gateway:
         with pytest.raises(Unreachable, match="events are missing"):
-            await followed(gateway, patience=0.5)
+            await followed(gateway, patience=2)
 
 
 @pytest.mark.parametrize(("code", "error"), [(4401, Unauthorized), (4404, NotFound)])
@@ -105,7 +105,7 @@ async def test_leaving_early_closes_the_socket() -> None:
         frames = client.follow(JOB)
         assert shown(await anext(frames)) == 0
         await frames.aclose()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await closed.wait()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.sdk.site import Site
+from tests.servers import PATIENCE
 from tiltyard import Client
 from tiltyard.client import NotFound, Refused
 from tiltyard.wire import Condition, Dependency, JobState, Reason, Waits
@@ -118,7 +119,7 @@ def test_a_job_that_can_not_run_any_more_is_cancelled_and_says_why(client: Clien
         start_at=datetime.now(UTC) + timedelta(days=1),
     )  # fmt: skip
     client.cancel(first)
-    ended = client.wait(dependent, timeout=30)
+    ended = client.wait(dependent, timeout=PATIENCE)
     assert (ended.state, ended.reason) == (JobState.cancelled, Reason.dependency)
     assert first.id in str(ended.message)
     with pytest.raises(Refused, match="never ran"):

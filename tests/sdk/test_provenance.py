@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.sdk.site import Site
-from tests.servers import wait_for
+from tests.servers import PATIENCE, wait_for
 from tiltyard import Client
 from tiltyard.cli.moving import Moving
 
@@ -25,12 +25,12 @@ def ended(site: Site, client: Client, project: Path, *, accuracy: float, **param
 
 def replayed(site: Site, client: Client, first: str, accuracy: float, *more: str) -> tuple[int, str, str]:
     running = site.begin("replay", first[:10], "--verify", *more)
-    wait_for(lambda: any(one.parent == first for one in client.jobs(state="queued")), seconds=30)
+    wait_for(lambda: any(one.parent == first for one in client.jobs(state="queued")))
     (made,) = (one for one in client.jobs(state="queued") if one.parent == first)
     attempt = site.claim(made.id)
     attempt.report(told("accuracy", accuracy), told("bound", "NaN"))
     attempt.finish(exit_code=0)
-    out, err = running.communicate(timeout=30)
+    out, err = running.communicate(timeout=PATIENCE)
     return running.returncode, out, err
 
 

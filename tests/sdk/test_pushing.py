@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.sdk.site import Site
+from tests.servers import PATIENCE
 from tiltyard import Client
 from tiltyard.client import Refused
 from tiltyard.client.calls.plugins import PluginRefused
@@ -37,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
 def ready(site: Site, client: Client, folder: Path, version: str = "1") -> None:
     pushed = client.push_plugin(folder, version=version)
     site.claim(str(pushed.check)).finish()
-    assert client.checked_plugin(pushed, timeout=30).state == "ready"
+    assert client.checked_plugin(pushed, timeout=PATIENCE).state == "ready"
 
 
 def shown(site: Site, *asked: str) -> Any:
@@ -50,7 +51,7 @@ def test_a_push_waits_for_the_check_and_tells_how_it_went(site: Site, client: Cl
     told = pushing.stderr.readline()
     assert "Loading it on a worker of the queue cpu" in told
     site.claim(told.partition("(job ")[2][:20]).finish()
-    out, err = pushing.communicate(timeout=60)
+    out, err = pushing.communicate(timeout=PATIENCE)
     assert (pushing.returncode, out) == (0, f"{folder.name}==1\n")
     assert "It is the current version" in err
     again = site.run("plugin", "push", str(folder))
@@ -63,7 +64,7 @@ def test_a_plugin_that_does_not_load_shows_its_traceback_and_exits_1(site: Site,
     attempt = site.claim(pushing.stderr.readline().partition("(job ")[2][:20])
     attempt.print("Traceback (most recent call last):\nKeyError: 'x'\n", stream="stderr")
     attempt.finish("failed", reason="exit_code", exit_code=1, message="It exited with 1.")
-    _, err = pushing.communicate(timeout=60)
+    _, err = pushing.communicate(timeout=PATIENCE)
     assert pushing.returncode == 1
     assert "KeyError: 'x'" in err
     assert "was refused" in err

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.sdk.site import Site
+from tests.servers import PATIENCE
 from tiltyard import Client, Refused
 from tiltyard.wire import Axis, End, Event, SweepState
 
@@ -32,7 +33,7 @@ def test_a_sweep_is_submitted_followed_and_not_run_twice(site: Site, client: Cli
     assert {frame.job for frame in frames if isinstance(frame, Event)} == {
         cell.job for cell in client.sweep_cells(sweep)
     }
-    assert client.wait_sweep(sweep, timeout=5).state is SweepState.failed
+    assert client.wait_sweep(sweep, timeout=PATIENCE).state is SweepState.failed
     assert client.retry_sweep(sweep).made == 1
     run_all(site, client, sweep.id)
     assert client.wait_sweep(sweep).state is SweepState.succeeded

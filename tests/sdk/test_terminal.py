@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.sdk.site import TILTYARD, Site
+from tests.servers import PATIENCE
 from tiltyard.cli.root import OWN, load
 from tiltyard.cli.show import age, lasted, safe, size
 
@@ -30,7 +31,7 @@ def on_terminal(site: Site, *arguments: str, **more: str) -> str:
     except OSError:
         pass  # the other side is closed: Linux says so with EIO
     os.close(ours)
-    process.wait(30)
+    process.wait(PATIENCE)
     return shown.decode()
 
 

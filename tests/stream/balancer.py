@@ -55,6 +55,10 @@ class Balancer:
         """Where clients of a gateway find it."""
         return f"http://127.0.0.1:{self.port}"
 
+    def callers(self) -> set[int]:
+        """The ports from which it has called its targets, of the connections that there are."""
+        return {int(line.ends[1].get_extra_info("sockname")[1]) for line in tuple(self._lines)}
+
     def give_to(self, *targets: int) -> None:
         """Give new connections to these alone."""
         self._targets = targets

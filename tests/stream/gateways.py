@@ -47,7 +47,7 @@ class Gateway:
                 usual if self.pace is None else paced, env=os.environ | self.settings, cwd=ROOT, stdout=log, stderr=log
             )  # fmt: skip
         process = self.process
-        wait_for(lambda: answers(self.port) or process.poll() is not None, seconds=60)
+        wait_for(lambda: answers(self.port) or process.poll() is not None)
         assert process.poll() is None, self.log.read_text()[-3000:]
 
     def kill(self) -> None:

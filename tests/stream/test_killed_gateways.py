@@ -27,8 +27,7 @@ async def until_all_go_on(site: Site, following: list[Follower], until: Until) -
         lambda: (
             any(follower.task.done() for follower in following)
             or all(len(follower.seen) > count for follower, count in zip(following, had, strict=True))
-        ),
-        seconds=60,
+        )
     )
     assert [follower.seen for follower in following if follower.task.done()] == [], site.log[-3000:]
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from tests.servers import PATIENCE
 from tests.stream import followers
 from tests.stream.balancer import Balancer
 from tests.stream.conftest import Start
@@ -71,7 +72,7 @@ async def test_a_client_that_lands_on_another_gateway_each_time_misses_and_repea
             ]
             for _ in range(6):
                 await attempt.print("one", "two", "three")
-                await until(lambda: all(len(each.seen) == attempt.sent + 2 for each in following), seconds=30)
+                await until(lambda: all(len(each.seen) == attempt.sent + 2 for each in following))
                 one.cut()
                 many.cut()
             last = await attempt.finish()
@@ -111,10 +112,10 @@ async def test_a_revoked_token_ends_its_streams_at_every_gateway_and_nobody_else
             for at in (path, "/events"):
                 openings.append(asyncio.Event())
                 streams.append(asyncio.create_task(closing(gateway, at, authorised, openings[-1])))
-        await asyncio.wait_for(asyncio.gather(*(opened.wait() for opened in openings)), 20)
+        await asyncio.wait_for(asyncio.gather(*(opened.wait() for opened in openings)), PATIENCE)
         async with database.transaction() as session:
             await tokens.revoke_token(session, token_id)
-        assert [await asyncio.wait_for(stream, 30) for stream in streams] == [4401] * 4
+        assert [await asyncio.wait_for(stream, PATIENCE) for stream in streams] == [4401] * 4
         await attempt.print("not for who has left")
         for poll in polls:
             assert (await poll).status_code == 401

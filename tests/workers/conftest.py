@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.servers import wait_for
+from tests.servers import PATIENCE, wait_for
 from tests.workers.double import WORKER_TOKEN, Gateway, Job, gateway_double
 from tiltyard.wire import ClaimRequest
 from tiltyard_workers.fences.fence import KINDS, Fence, choose_fence, works
@@ -56,7 +56,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
         yield door
     door.close()
     if door._process is not None:
-        door._process.wait(30)  # it leaves when the last worker has left
+        door._process.wait(PATIENCE)  # it leaves when the last worker has left
     assert not place.home.exists()
     assert not place.socket.exists()
 
@@ -78,14 +78,14 @@ class Running:
         wait_for(lambda: text in self.job.log())
         return self
 
-    def end(self, seconds: float = 60) -> Job:
+    def end(self, seconds: float = 2 * PATIENCE) -> Job:
         self._thread.join(seconds)
         assert not self._thread.is_alive(), f"the attempt did not end within {seconds:g} s"
         return self.job
 
     def close(self) -> None:
         self.attempt.hand_back()
-        self._thread.join(30)
+        self._thread.join(PATIENCE)
         self._connection.close()
 
 

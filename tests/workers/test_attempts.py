@@ -5,7 +5,6 @@ import os
 import secrets
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,17 +59,17 @@ def test_a_job_that_runs_too_long_is_ended(run: Run) -> None:
 
 def test_a_job_that_is_silent_for_too_long_is_ended(run: Run) -> None:
     mark = unlikely()
-    job = run(f"for i in 1 2 3 4 5; do echo $i; sleep 0.3; done; sleep {mark}", progress_timeout=1)
+    job = run(f"for i in 1 2 3 4 5; do echo $i; sleep 1; done; sleep {mark}", progress_timeout=4)
     assert job.finish is not None
     assert (job.state, job.finish.reason) == ("failed", "timed_out")
-    assert "progress time-out of 1 s" in str(job.finish.message)
+    assert "progress time-out of 4 s" in str(job.finish.message)
     assert job.log() == "1\n2\n3\n4\n5\n", "each line began the silence anew"
     assert not processes(mark)
 
 
 def test_what_a_job_prints_breaks_its_silence_also_when_it_is_not_kept(run: Run) -> None:
-    shout = "import time\nfor _ in range(40): print('x' * 100_000, flush=True); time.sleep(0.05)"
-    job = run("python shout.py", {"shout.py": shout}, progress_timeout=1, job=None)
+    shout = "import time\nfor _ in range(60): print('x' * 100_000, flush=True); time.sleep(0.1)"
+    job = run("python shout.py", {"shout.py": shout}, progress_timeout=4, job=None)
     assert job.state == "succeeded"
 
 
@@ -86,7 +85,7 @@ def test_a_superseded_attempt_stops_at_once_and_says_no_more(
     mark = unlikely()
     running = start(f"trap '' TERM; echo up; sleep {mark}").until_printed("up")
     gateway.take_over(running.job)
-    job = running.end(10)
+    job = running.end()
     assert not processes(mark)
     assert (job.state, job.finish) == ("queued", None)
 
@@ -155,9 +154,7 @@ def test_a_gateway_that_was_away_misses_nothing_and_hears_nothing_twice(
 ) -> None:
     running = start("for i in 1 2 3 4 5 6 7 8; do echo line $i; sleep 0.3; done").until_printed("line 2")
     gateway.away.set()
-    wait_for(lambda: not processes("echo line"), seconds=1)
-    time_away = time.monotonic() + 3
-    wait_for(lambda: time.monotonic() > time_away)
+    wait_for(lambda: gateway.missed >= 3)
     gateway.away.clear()
     job = running.end()
     assert job.state == "succeeded"
@@ -178,11 +175,12 @@ def test_answers_that_are_lost_change_nothing(gateway: Gateway, start: Callable[
 def test_a_result_that_nobody_takes_holds_a_stopping_worker_up_no_longer(
     gateway: Gateway, start: Callable[..., Running]
 ) -> None:
-    running = start("echo up; sleep 0.5").until_printed("up")
+    mark = unlikely()
+    running = start(f"exec sh -c 'echo up; sleep 0.5; exit' {mark}").until_printed("up")
     gateway.away.set()
-    wait_for(lambda: not running.attempt.over.is_set() and not processes("sleep 0.5"))
+    wait_for(lambda: not processes(mark))
     running.attempt.hand_back()
-    job = running.end(20)
+    job = running.end()
     assert (job.state, job.finish) == ("running", None), "its lease runs out"
 
 
@@ -195,12 +193,13 @@ def test_events_that_the_gateway_will_not_have_cost_no_job(gateway: Gateway, run
 
 
 def test_a_flood_delays_no_lease_and_no_job(run: Run) -> None:
-    began = time.monotonic()
     job = run("yes 'a line of text that is repeated without end' | head -c 300000000; echo the end")
     assert job.state == "succeeded"
-    assert time.monotonic() - began < 45
     renewed = [job.reports[0], *job.reports]
-    assert max(after - before for before, after in zip(renewed, job.reports, strict=False)) < 2
+    assert (
+        max(after - before for before, after in zip(renewed, job.reports, strict=False))
+        < job.claim.lease_seconds
+    )
     text, dropped = job.log(), sum(data.get("dropped", 0) for data in job.told("log"))
     assert text.endswith("the end\n")
     assert len(text) < 17 << 20

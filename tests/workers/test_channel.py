@@ -163,7 +163,7 @@ def test_a_step_before_a_silence_is_told_without_another(channel: Channel, path:
     with socket.socket(socket.AF_UNIX) as wire:
         wire.connect(str(path))
         wire.sendall(line("progress", done=1, total=3) + b"\n" + line("progress", done=2, total=3) + b"\n")
-        wait_for(lambda: heard.of("progress")[-1:] == [{"done": 2, "total": 3, "note": ""}], seconds=5)
+        wait_for(lambda: heard.of("progress")[-1:] == [{"done": 2, "total": 3, "note": ""}])
     channel.close()
 
 
@@ -173,7 +173,7 @@ def test_a_line_that_comes_in_pieces_is_one_line(channel: Channel, path: Path, h
         wire.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         for byte in AFTER + b"\n":
             wire.send(bytes([byte]))
-        wait_for(lambda: heard.of("metric"), seconds=5)
+        wait_for(lambda: heard.of("metric"))
     channel.close()
 
 

@@ -66,7 +66,7 @@ def test_a_killed_supervisor_takes_its_job_along(
     wait_for(lambda: "up" in job.log())
     assert len(processes(mark)) == 2
     supervisor.kill()
-    wait_for(lambda: not asleep(mark), seconds=5)
+    wait_for(lambda: not asleep(mark))
 
 
 def test_a_cancelled_job_is_asked_first_and_then_ended_with_all_it_started(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import wait_for
+from tests.workers.conftest import processes, unlikely
 from tiltyard_workers.fences.fence import BUBBLEWRAP, SUBREAPER, Fence, choose_fence, works
 from tiltyard_workers.fences.process import Ended, FencedProcess
 
@@ -54,15 +55,6 @@ def run(fence: Fence, folder: Path, command: str, **environment: str) -> tuple[E
     return process.wait(), text
 
 
-def running(mark: str) -> int:
-    return (
-        subprocess.run(
-            ["pgrep", "-fc", f"sleep {mark}"], capture_output=True, check=False, text=True
-        ).stdout.strip()
-        != "0"
-    )
-
-
 def test_the_strongest_fence_that_works_is_chosen() -> None:
     assert choose_fence() == HERE[0]
     with pytest.raises(ValueError, match="does not work"):
@@ -94,13 +86,14 @@ def test_a_job_finds_in_its_environment_what_it_is_given_and_nothing_else(fence:
 
 
 def test_what_left_the_jobs_session_ends_with_it(fence: Fence, folder: Path) -> None:
-    ended, _ = run(fence, folder, "setsid sleep 98761 & setsid setsid sleep 98761 & exit 3")
+    mark = unlikely()
+    ended, _ = run(fence, folder, f"setsid sleep {mark} & setsid setsid sleep {mark} & exit 3")
     assert ended == Ended(exit_code=3)
-    assert not running("98761")
+    assert not processes(mark)
 
 
 def test_a_job_can_be_asked_to_end(fence: Fence, folder: Path) -> None:
-    process = start(fence, folder, "trap 'echo asked; exit 5' TERM; echo up; sleep 98762 & wait")
+    process = start(fence, folder, "trap 'echo asked; exit 5' TERM; echo up; sleep 1000 & wait")
     assert process.outputs["stdout"].readline() == b"up\n"
     process.ask_to_end()
     assert process.outputs["stdout"].readline() == b"asked\n"
@@ -110,17 +103,21 @@ def test_a_job_can_be_asked_to_end(fence: Fence, folder: Path) -> None:
 
 
 def test_a_job_that_will_not_end_is_ended_with_all_it_started(fence: Fence, folder: Path) -> None:
-    process = start(fence, folder, "trap '' TERM; setsid sleep 98763 & echo up; while :; do sleep 0.1; done")
+    mark = unlikely()
+    process = start(
+        fence, folder, f"trap '' TERM; setsid sleep {mark} & echo up; while :; do sleep 0.1; done"
+    )
     assert process.outputs["stdout"].readline() == b"up\n"
     process.ask_to_end()
     process.end()
     assert process.wait() == Ended()
-    assert not running("98763")
+    assert not processes(mark)
     for pipe in process.outputs.values():
         pipe.close()
 
 
 def test_nothing_of_a_job_outlives_a_supervisor_that_was_killed(fence: Fence, folder: Path) -> None:
+    mark = unlikely()
     holder = f"""
 import json, sys, time
 from pathlib import Path
@@ -128,18 +125,18 @@ from tiltyard_workers.fences.fence import Fence
 from tiltyard_workers.fences.process import FencedProcess
 fence = Fence(**json.loads(sys.argv[1]))
 folder = Path(sys.argv[2])
-FencedProcess(fence, "setsid sleep 98764 & sleep 98764", environment={{"PATH": {os.environ["PATH"]!r}}},
+FencedProcess(fence, "setsid sleep {mark} & sleep {mark}", environment={{"PATH": {os.environ["PATH"]!r}}},
               visible=[folder], work=folder, hidden=[folder.parent])
 time.sleep(600)
 """
     described = json.dumps({"name": fence.name, "how": fence.how})
     supervisor = subprocess.Popen([sys.executable, "-c", holder, described, str(folder)])
     try:
-        wait_for(lambda: running("98764"), seconds=20)
+        wait_for(lambda: len(processes(mark)) == 2)
     finally:
         supervisor.kill()
         supervisor.wait()
-    wait_for(lambda: not running("98764"), seconds=5)
+    wait_for(lambda: not processes(mark))
 
 
 @pytest.mark.skipif(not NAMESPACED, reason="namespaces are refused on this host")

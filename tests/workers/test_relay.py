@@ -246,7 +246,7 @@ def test_what_mlflow_missed_is_told_to_it_after_the_job_has_ended(
     try:
         from tests.servers import wait_for
 
-        wait_for(lambda: mlflow.calls("runs/update"), seconds=10)
+        wait_for(lambda: mlflow.calls("runs/update"))
     finally:
         mlflow.stop()
     assert mlflow.calls("runs/update")[-1]["status"] == "FAILED"
