@@ -51,7 +51,9 @@ def main() -> None:
 def _end_with_the_last_worker(place: Place) -> None:
     while True:
         time.sleep(LOOK_SECONDS)
-        if place.deserted():
+        if (held := place.deserted()) is None:
+            continue
+        with held:  # a worker that comes now waits until all of it is gone
             shutil.rmtree(place.home, ignore_errors=True)
             place.socket.unlink(missing_ok=True)
             os._exit(0)
