@@ -74,7 +74,8 @@ class Worker:
         return str(heard[-1]) if heard else ""
 
     def ready(self) -> "Worker":
-        wait_for(lambda: self.children() or self.process.poll() is not None)
+        """Wait until it listens to its broker, with its pool's process beside it; any child before that may be a passing one."""
+        wait_for(lambda: "event='listening'" in self.log or self.process.poll() is not None)
         assert self.process.poll() is None, self.log
         return self
 
@@ -148,7 +149,6 @@ def test_a_worker_that_cannot_start_jobs_takes_them_ever_more_slowly_until_it_ca
 ) -> None:
     worker = work(embedded_broker, "--queue", "cpu", "--name", "sick").ready()
     jobs = worker.scratch / "sick/jobs"
-    wait_for(jobs.parent.is_dir)
     jobs.write_text("no folder")
     for rest in ("1.0", "2.0"):
         failed = ended(worker.ring(gateway.submit("true")))
@@ -206,6 +206,15 @@ def test_a_worker_that_is_told_to_stop_hands_its_job_back_and_goes(
     worker.process.wait(PATIENCE)
     assert (job.state, job.claim.epoch) == ("queued", 2)
     assert not processes(mark)
+
+
+def test_an_order_that_came_before_a_worker_listens_is_carried_out_when_it_does(
+    gateway: Gateway, embedded_broker: str, work: Callable[..., Worker]
+) -> None:
+    gateway.order = WorkerOrder.stop
+    worker = work(embedded_broker, TILTYARD_HEARTBEAT_SECONDS="600")
+    assert worker.process.wait(PATIENCE) == 0, worker.log
+    assert "event='listening'" in worker.log
 
 
 def test_a_claim_whose_answer_is_lost_is_asked_again_and_costs_nothing(
@@ -464,7 +473,6 @@ def test_a_flow_is_told_why_it_finds_no_server_and_other_jobs_run(
 ) -> None:
     worker = work(embedded_broker, TILTYARD_SCRATCH=str(tmp_path / "own")).ready()
     home = tmp_path / "own" / ".prefect" / "home"
-    wait_for(home.parent.is_dir)
     home.touch()  # where the server would have its folder
     flow = worker.ring(gateway.submit("python main.py", {"main.py": FLOW}))
     wait_for(lambda: flow.state == "failed", seconds=90)

@@ -60,6 +60,7 @@ def host(settings: WorkerSettings, *, queue: str, fence: Fence, presence: Presen
     def ready(sender: Any, **_: Any) -> None:
         stop_as_told(sender, presence)
         heed_orders(sender, presence, queue)
+        log.info("listening", queue=queue)
 
     signals.worker_ready.connect(ready, weak=False)
     with hold(settings.scratch / presence.id), flows_served(settings) as served:
@@ -221,6 +222,8 @@ def heed_orders(consumer: Any, presence: Presence, queue: str) -> None:
                 consumer.call_soon(consumer.add_task_queue, queue)
 
     presence.heed = heed
+    if presence.order is not None:  # it came while nobody could heed it
+        heed(presence.order)
 
 
 def _log_as_lines() -> None:

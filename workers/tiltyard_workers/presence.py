@@ -70,7 +70,8 @@ class Presence:
         """`draining` or `stopped` once it is; else its order and the current job say."""
         self.heed: Callable[[WorkerOrder | None], None] = lambda _order: None
         """Called with each order that is new, and with None when it is taken back."""
-        self._order: WorkerOrder | None = None
+        self.order: WorkerOrder | None = None
+        """What the gateway wants of this worker, as it was last told."""
         self._incarnation = secrets.token_hex(8)
         self._gateway = gateway
         self._queue = queue
@@ -99,7 +100,7 @@ class Presence:
         """
         job = self.current.get()
         busy = WorkerState.busy if job else WorkerState.idle
-        state = self.state or (WorkerState.draining if self._order else busy)
+        state = self.state or (WorkerState.draining if self.order else busy)
         said = WorkerHeartbeat(
             host=socket.gethostname(),
             queue=self._queue,
@@ -114,8 +115,8 @@ class Presence:
         )
         answer = self._gateway.heartbeat(self.id, said)
         self._untold = self._surroundings if answer.tell_all else {}
-        if answer.order != self._order and self.state is None:
-            self._order = answer.order
+        if answer.order != self.order and self.state is None:
+            self.order = answer.order
             self.heed(answer.order)
 
     def keep_saying(self) -> None:
@@ -136,7 +137,7 @@ class Presence:
         silent = 0.0
         while not self._stopped.wait(LOOK_SECONDS):
             silent += LOOK_SECONDS
-            now = (self.state, self._order, self.current.get())
+            now = (self.state, self.order, self.current.get())
             if now != said or silent >= self._every:
                 silent = 0.0
                 try:
