@@ -15,7 +15,7 @@ from tests.servers import stop, wait_for
 
 ABSENCE = str(Path(__file__).parent / "absence")
 LEASES = 3 * float(QUICK["TILTYARD_LEASE_SECONDS"])
-pytestmark = [pytest.mark.parametrize("testbed", ["site"], indirect=True), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.parametrize("testbed", ["site"], indirect=True)
 
 
 @contextmanager

@@ -48,7 +48,6 @@ def job_of(testbed: Testbed, entry: str, **parameters: str) -> tuple[str, str]:
     return job, logs.stdout
 
 
-@pytest.mark.timeout(600)
 def test_unmodified_scripts_train_register_load_and_search_inside_and_outside(
     testbed: Testbed, model: str, tmp_path: Path
 ) -> None:
@@ -64,7 +63,6 @@ def test_unmodified_scripts_train_register_load_and_search_inside_and_outside(
     assert losses == [(0, 1.0), (1, 0.5), (2, 1 / 3)], "and in the job's history, once"
 
 
-@pytest.mark.timeout(300)
 def test_a_job_that_writes_to_another_jobs_run_is_told_that_it_may_not(testbed: Testbed) -> None:
     first, _ = job_of(testbed, "trespass", run="0" * 32)
     _, printed = job_of(testbed, "trespass", run=testbed.job(first)["mlflow_run_id"])
@@ -73,7 +71,6 @@ def test_a_job_that_writes_to_another_jobs_run_is_told_that_it_may_not(testbed: 
     assert "a job may read everything, write to its own run and experiment" in printed
 
 
-@pytest.mark.timeout(300)
 def test_mlflow_killed_under_a_job_changes_no_outcome(testbed: Testbed) -> None:
     job = submitted(testbed, str(RECORDED), "-x", "recorded", "-e", "patient")
     wait_for(lambda: "step 3" in testbed.run("logs", job).stdout, seconds=120)
@@ -101,7 +98,6 @@ def test_the_command_line_lets_a_browser_in_once(testbed: Testbed) -> None:
     assert httpx.get(entrance, timeout=60).status_code == 401
 
 
-@pytest.mark.timeout(300)
 def test_the_registry_of_a_whole_testbed_answers_each_call_of_mlflows_client(
     testbed: Testbed, model: str, tmp_path: Path
 ) -> None:

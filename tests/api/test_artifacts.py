@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.api.conftest import Gateway, Start
-from tests.servers import s3_server
+from tests.servers import PATIENCE, s3_server
 from tiltyard.wire import Claim
 from tiltyard_api.artifacts import routes as artifacts
 
@@ -33,7 +33,7 @@ async def link(gateway: Gateway, job: str, path: str, **more: int) -> str:
 
 
 async def fetched(url: str) -> httpx.Response:
-    async with httpx.AsyncClient(trust_env=False) as anybody:
+    async with httpx.AsyncClient(timeout=PATIENCE, trust_env=False) as anybody:
         return await anybody.get(url)
 
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.api.conftest import USER, Gateway, Start
-from tests.servers import free_port
+from tests.servers import PATIENCE, free_port
 from tiltyard_orchestrator.tracking import experiments as tracked
 
 
@@ -29,7 +29,7 @@ class Mlflow:
     """MLflow as it is, asked past the gateway."""
 
     def __init__(self, url: str) -> None:
-        self._http = httpx.AsyncClient(base_url=f"{url}/api/2.0/mlflow", trust_env=False)
+        self._http = httpx.AsyncClient(base_url=f"{url}/api/2.0/mlflow", timeout=PATIENCE, trust_env=False)
 
     async def named(self, name: str) -> dict[str, Any] | None:
         answer = await self._http.get("/experiments/get-by-name", params={"experiment_name": name})

@@ -15,7 +15,7 @@ from mlflow.models import Model
 from sklearn.linear_model import LinearRegression
 
 from tests.api.conftest import USER, Gateway, Start
-from tests.servers import free_port
+from tests.servers import PATIENCE, free_port
 from tiltyard.wire import Claim
 
 RUNS = "/mlflow/api/2.0/mlflow/runs"
@@ -348,7 +348,7 @@ async def test_a_browser_comes_in_once_with_a_ticket_and_writes_only_from_our_ow
     gateway: Gateway,
 ) -> None:
     ticket = (await gateway.user.post("/tickets")).json()["ticket"]
-    async with httpx.AsyncClient(base_url=gateway.url, trust_env=False) as browser:
+    async with httpx.AsyncClient(base_url=gateway.url, timeout=PATIENCE, trust_env=False) as browser:
         entered = await browser.get(f"/mlflow/enter?ticket={ticket}")
         assert (entered.status_code, entered.headers["location"]) == (303, "/mlflow/")
         cookie = entered.headers["set-cookie"]
@@ -364,7 +364,7 @@ async def test_a_browser_comes_in_once_with_a_ticket_and_writes_only_from_our_ow
         assert (await browser.post(url, headers={"Origin": gateway.url}, **search)).is_success
         for origin in ({}, *({"Origin": said} for said in ("https://evil.example", "null", "http://["))):
             assert denied(await browser.post(url, headers=origin, **search))
-    async with httpx.AsyncClient(base_url=gateway.url, trust_env=False) as again:
+    async with httpx.AsyncClient(base_url=gateway.url, timeout=PATIENCE, trust_env=False) as again:
         assert (await again.get(f"/mlflow/enter?ticket={ticket}")).status_code == 401
         assert (
             await again.get("/mlflow/", headers={"Cookie": "tiltyard_mlflow=tyb_wrong"})

@@ -12,7 +12,7 @@ import pytest
 
 from tests.api.conftest import Gateway, Start, packed
 from tests.api.mlflow import mlflow_server
-from tests.servers import free_port
+from tests.servers import PATIENCE, free_port
 from tiltyard.archive.content import content_digest
 from tiltyard.wire import Claim, Job
 from tiltyard_orchestrator.storage.tables import JobRow
@@ -91,7 +91,9 @@ def unpacked(content: bytes) -> dict[str, bytes]:
 
 async def logged_model(mlflow_url: str, experiment: str, run_id: str) -> None:
     """What `log_model(name="net")` leaves in MLflow."""
-    async with httpx.AsyncClient(base_url=f"{mlflow_url}/api/2.0/", trust_env=False) as http:
+    async with httpx.AsyncClient(
+        base_url=f"{mlflow_url}/api/2.0/", timeout=PATIENCE, trust_env=False
+    ) as http:
         body = {"experiment_id": experiment, "name": "net", "source_run_id": run_id}
         made = (await http.post("mlflow/logged-models", json=body)).json()["model"]["info"]
         root = made["artifact_uri"].removeprefix("mlflow-artifacts:/").lstrip("/")
@@ -103,7 +105,9 @@ async def logged_model(mlflow_url: str, experiment: str, run_id: str) -> None:
 async def run_of(gateway: Gateway, mlflow_url: str) -> tuple[Claim, str, str]:
     """A running job with a run in MLflow; and the experiment's and the run's id there."""
     claim = await gateway.running()
-    async with httpx.AsyncClient(base_url=f"{mlflow_url}/api/2.0/mlflow/", trust_env=False) as http:
+    async with httpx.AsyncClient(
+        base_url=f"{mlflow_url}/api/2.0/mlflow/", timeout=PATIENCE, trust_env=False
+    ) as http:
         made = (await http.post("runs/create", json={"experiment_id": "0"})).json()["run"]["info"]
     body = {"first": 0, "events": [], "mlflow_run_id": made["run_id"]}
     assert (await gateway.attempt(claim, "report", body)).is_success
@@ -297,7 +301,9 @@ async def test_a_model_registered_by_mlflows_own_client_is_given_as_its_folder(
 ) -> None:
     claim, experiment, run_id = await run_of(gateway, mlflow_url)
     await logged_model(mlflow_url, experiment, run_id)
-    async with httpx.AsyncClient(base_url=f"{mlflow_url}/api/2.0/mlflow/", trust_env=False) as http:
+    async with httpx.AsyncClient(
+        base_url=f"{mlflow_url}/api/2.0/mlflow/", timeout=PATIENCE, trust_env=False
+    ) as http:
         await http.post("registered-models/create", json={"name": name})
         body = {"name": name, "source": f"runs:/{run_id}/net", "run_id": run_id}
         assert (await http.post("model-versions/create", json=body)).is_success

@@ -22,7 +22,7 @@ class Broker:
     def start(self) -> None:
         """Start it, and wait until it takes connections."""
         self.part.start()
-        wait_for(lambda: answers(self.port) or not self.part.alive, seconds=60)
+        wait_for(lambda: answers(self.port) or not self.part.alive)
         assert self.part.alive, f"{self.name} ended; its log is in the yard"
 
     def url(self, port: int) -> str:
@@ -93,7 +93,7 @@ class RabbitMQ(Broker):
     def close(self) -> None:
         super().close()
         if which("epmd") is not None:
-            wait_for(self._mapper_is_gone, seconds=10)
+            wait_for(self._mapper_is_gone)
 
     def _mapper_is_gone(self) -> bool:
         """Tell the port mapper to end; it refuses as long as it believes that the node is there."""

@@ -11,7 +11,7 @@ from tests.faults.scene import Scene
 from tests.faults.yard import QUEUE, WORKERS
 from tests.servers import wait_for
 
-SETTLE_SECONDS = 10.0
+SETTLE_SECONDS = 30.0
 
 
 def leftovers(scene: Scene, mounts_before: Iterable[str]) -> list[str]:

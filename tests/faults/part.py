@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.servers import wait_for
+from tests.servers import PATIENCE, wait_for
 
 
 class Part:
@@ -115,7 +115,7 @@ class Part:
         send(self._stopped, signal.SIGCONT)
         self._stopped.clear()
 
-    def stop(self, number: int = signal.SIGTERM, *, seconds: float = 30) -> int:
+    def stop(self, number: int = signal.SIGTERM, *, seconds: float = PATIENCE) -> int:
         """Ask it to end, wait, and give its exit code."""
         assert self._popen is not None
         self.ask(number)
@@ -129,8 +129,8 @@ class Part:
 
     def _await_end(self, targets: Iterable[psutil.Process]) -> None:
         if self._popen is not None and self._popen.pid in {process.pid for process in targets}:
-            self._popen.wait(20)
-        wait_for(lambda: not any(map(lives, targets)), seconds=20)
+            self._popen.wait(PATIENCE)
+        wait_for(lambda: not any(map(lives, targets)))
 
 
 def cmdline(process: psutil.Process) -> str:

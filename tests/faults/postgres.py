@@ -55,7 +55,7 @@ class Postgres:
     def start(self) -> None:
         """Start it, and wait until it serves."""
         self.part.start()
-        wait_for(self._serves, seconds=40)
+        wait_for(self._serves)
 
     def make_database(self) -> None:
         """Make the empty database."""

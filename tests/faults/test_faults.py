@@ -14,7 +14,7 @@ from tiltyard_orchestrator.embedded.data import Unusable
 SEED = 1
 
 
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(1200)
 def test_no_fault_loses_doubles_or_falsifies_a_job(compiled: Path) -> None:
     if rabbitmq_scripts() is None and os.environ.get("TILTYARD_TEST_REQUIRE_SITE"):
         pytest.fail("RabbitMQ is not installed here: faults cannot be tried on what a site runs")

@@ -50,7 +50,6 @@ def yard(postgres_server: URL, template_database: str) -> Iterator[Yard]:
         yield yard
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("number", range(SEEDS))
 def test_every_life_goes_as_promised(yard: Yard, number: int) -> None:
     play(Machine, yard, [number])

@@ -50,13 +50,11 @@ def yard(postgres_server: URL, template_database: str) -> Iterator[Yard]:
         yield yard
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("number", range((SEEDS + 1) // 2))  # each step looks at more than a job's alone
 def test_every_life_of_sweeps_goes_as_promised(yard: Yard, number: int) -> None:
     play(Machine, yard, [number])
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", MUTANTS)
 def test_what_is_wrong_with_sweeps_is_found(yard: Yard, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     MUTANTS[name](monkeypatch)

@@ -16,7 +16,7 @@ import httpx
 import psutil
 
 from tests.api.conftest import PROJECT, log_of, packed
-from tests.servers import answers, free_port, wait_for
+from tests.servers import PATIENCE, answers, free_port, wait_for
 from tests.stream.balancer import Balancer
 
 ROOT = Path(__file__).parents[2]
@@ -97,7 +97,7 @@ class Site:
         return "".join(gateway.log.read_text() for gateway in self.gateways)
 
     async def send(
-        self, method: str, path: str, *, token: str = USER, within: float = 60, **rest: Any
+        self, method: str, path: str, *, token: str = USER, within: float = PATIENCE, **rest: Any
     ) -> httpx.Response:
         """Send a request until one of the gateways answers it."""
         headers = {"Authorization": f"Bearer {token}"}
@@ -185,7 +185,7 @@ async def running_site(
     try:
         await asyncio.gather(*(asyncio.to_thread(gateway.start) for gateway in gateways))
         with balancer.running():
-            async with httpx.AsyncClient(trust_env=False, timeout=10) as http:
+            async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as http:
                 yield Site(gateways, settings, balancer, http, folder)
     finally:
         for gateway in gateways:

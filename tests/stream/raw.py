@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tests.servers import PATIENCE
 from tests.stream.gateways import USER
 
 TEXT, BINARY, CONTINUED, CLOSE, PING = 1, 2, 0, 8, 9
@@ -32,7 +33,7 @@ def raw_socket(
         f"Sec-WebSocket-Key: {key}\r\n\r\n"
     )
     with socket.socket() as line:
-        line.settimeout(20)
+        line.settimeout(PATIENCE)
         if window is not None:
             line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
         line.connect(("127.0.0.1", port))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.servers import PATIENCE
 from tests.workers.double import Gateway
 from tiltyard_workers.fences.fence import choose_fence
 
@@ -21,7 +22,7 @@ def doctor(*arguments: str, home: Path, **environment: str) -> "subprocess.Compl
         env=clean | environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
 
@@ -71,7 +72,7 @@ main()
 """
     said = subprocess.run(
         [sys.executable, "-c", blocked], env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=PATIENCE, check=False,
     )  # fmt: skip
     assert "fence around jobs" in said.stdout, said.stderr
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 import httpx
 import pytest
 
+from tests.servers import PATIENCE
 from tiltyard_workers.prefect.conversation import LARGEST_BODY
 from tiltyard_workers.prefect.door import Door
 from tiltyard_workers.prefect.gate import MOST_KEYS, Gate, key_of, plainly
@@ -147,7 +148,7 @@ def test_what_a_caller_sends_is_read_with_limits_and_nonsense_ends_the_connectio
     assert ask("a.1", "POST", "/flows/", content=iter([b'{"name":', b' "chunked"}'])).is_success
     where = httpx.URL(door.url)
     for nonsense in NONSENSE:
-        with socket.create_connection((where.host, where.port or 80), timeout=10) as wire:
+        with socket.create_connection((where.host, where.port or 80), timeout=PATIENCE) as wire:
             wire.sendall(nonsense)
             wire.shutdown(socket.SHUT_WR)
             answer = b""

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from tests.servers import free_port
+from tests.servers import PATIENCE, free_port, wait_for
 from tiltyard.wire import Claim, EntryPoint, JobState
 from tiltyard_workers.settings import WorkerSettings
 from tiltyard_workers.tracking import messages, patience
@@ -133,7 +133,9 @@ def mlflow(port: int) -> Iterator[Mlflow]:
 
 def script(run: TrackedRun) -> httpx.Client:
     """What MLflow's own client would be in the job: it knows what the environment says."""
-    return httpx.Client(base_url=run.environment["MLFLOW_TRACKING_URI"], headers=key(run), trust_env=False)
+    return httpx.Client(
+        base_url=run.environment["MLFLOW_TRACKING_URI"], headers=key(run), timeout=PATIENCE, trust_env=False
+    )
 
 
 def key(run: TrackedRun) -> dict[str, str]:
@@ -156,7 +158,7 @@ def test_another_job_of_the_host_that_finds_the_relay_writes_nothing_to_this_one
     before = len(mlflow.told) if mlflow else 0
     headers = {"Authorization": shown.format(key=run.environment["MLFLOW_TRACKING_TOKEN"]).strip() or "none"}
     with httpx.Client(
-        base_url=run.environment["MLFLOW_TRACKING_URI"], headers=headers, trust_env=False
+        base_url=run.environment["MLFLOW_TRACKING_URI"], headers=headers, timeout=PATIENCE, trust_env=False
     ) as http:
         assert log_metric(http, run, 1.0) == 401
         assert (
@@ -244,8 +246,6 @@ def test_what_mlflow_missed_is_told_to_it_after_the_job_has_ended(
     run.end_later(JobState.failed, archive, tmp_path / "later" / "one")
     mlflow = Mlflow(port)
     try:
-        from tests.servers import wait_for
-
         wait_for(lambda: mlflow.calls("runs/update"))
     finally:
         mlflow.stop()
@@ -284,10 +284,10 @@ def test_a_question_waits_for_an_mlflow_that_comes_back_and_names_the_run_by_its
             http.put, "/api/2.0/mlflow-artifacts/artifacts/7/models/m-1/artifacts/x", content=b"x"
         )
         listed = pool.submit(http.get, "/api/2.0/mlflow-artifacts/artifacts", params={"path": given})
-        assert asked.wait(10)
+        assert asked.wait(PATIENCE)
         mlflow = Mlflow(port)
         try:
-            assert (model.result(60).status_code, listed.result(60).status_code) == (200, 200)
+            assert (model.result(PATIENCE).status_code, listed.result(PATIENCE).status_code) == (200, 200)
         finally:
             mlflow.stop()
     run.close()
@@ -303,7 +303,7 @@ def test_an_mlflow_that_stays_away_is_waited_for_once(
     with script(run) as http:
         assert http.post("/api/2.0/mlflow/runs/search", json={}).status_code == 503
         monkeypatch.setattr(patience, "WAIT_SECONDS", 600.0)
-        assert http.post("/api/2.0/mlflow/runs/search", json={}, timeout=20).status_code == 503
+        assert http.post("/api/2.0/mlflow/runs/search", json={}, timeout=PATIENCE).status_code == 503
     run.close()
 
 

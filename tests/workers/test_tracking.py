@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.servers import PATIENCE
 from tests.workers.conftest import Run, Running
 from tiltyard_workers.supervisor.scratch import clear_leftovers
 from tiltyard_workers.tracking import run as runs
@@ -90,7 +91,7 @@ def key(door: Door) -> dict[str, str]:
 
 def raw(door: Door, request: bytes) -> bytes:
     """What comes back before the connection is closed."""
-    with socket.create_connection(("127.0.0.1", int(door.url.rpartition(":")[2])), timeout=5) as wire:
+    with socket.create_connection(("127.0.0.1", int(door.url.rpartition(":")[2])), timeout=PATIENCE) as wire:
         wire.sendall(request)
         return wire.recv(4096)
 
@@ -99,7 +100,7 @@ def test_a_body_of_any_kind_is_read_and_one_without_end_is_refused(
     door: tuple[Door, list[tuple[str, int]]],
 ) -> None:
     opened, heard = door
-    with httpx.Client(base_url=opened.url, headers=key(opened), trust_env=False) as http:
+    with httpx.Client(base_url=opened.url, headers=key(opened), timeout=PATIENCE, trust_env=False) as http:
         assert http.put("/a", content=b"x" * (3 << 20)).text == "answer"
         assert http.put("/b", content=iter([b"x" * 70_000, b"y" * 70_000])).headers["X-Said"] == "/b"
         assert http.head("/c").headers["Content-Length"] == "6"
@@ -119,7 +120,7 @@ def test_a_caller_that_talks_nonsense_changes_nothing(door: tuple[Door, list[tup
         b"PUT / HTTP/1.1\r\n" + shown + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
     ):
         raw(opened, nonsense)
-    with httpx.Client(base_url=opened.url, headers=key(opened), trust_env=False) as http:
+    with httpx.Client(base_url=opened.url, headers=key(opened), timeout=PATIENCE, trust_env=False) as http:
         assert http.get("/after").text == "answer"
     assert heard == [("GET", 0)]
 
@@ -136,7 +137,7 @@ async def test_connections_without_end_take_no_threads_without_end(
     opened, _ = door
     place = ("127.0.0.1", int(opened.url.rpartition(":")[2]))
     before = threading.active_count()
-    silent = [socket.create_connection(place, timeout=5) for _ in range(MOST_CONNECTIONS + 50)]
+    silent = [socket.create_connection(place, timeout=PATIENCE) for _ in range(MOST_CONNECTIONS + 50)]
     assert silent[-1].recv(1) == b"", "it was turned away"
     assert threading.active_count() - before <= MOST_CONNECTIONS
     for one in silent:

@@ -93,7 +93,7 @@ def _drop_alarm(broker: RabbitMQ) -> None:
 def _crowd(scene: Scene) -> frozenset[str]:
     """Send a few jobs at once; gives those that wait when all were rung for."""
     sent = [scene.load.submit(seconds=0.5) for _ in range(CROWD)]
-    wait_for(lambda: all(one.job for one in sent), seconds=30)
+    wait_for(lambda: all(one.job for one in sent), seconds=START_SECONDS)
     return frozenset(scene.yard.ledger.waiting())
 
 

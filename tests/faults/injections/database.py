@@ -6,7 +6,7 @@ import time
 from tests.faults.scene import Bite, Scene
 from tests.faults.yard import LEASE_SECONDS
 
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 AWAY_SECONDS = 3 * LEASE_SECONDS
 SLOW_SECONDS = 3.0
 SLOW = (

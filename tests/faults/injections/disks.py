@@ -17,8 +17,8 @@ from tests.servers import wait_for
 FULL_SECONDS = 4.0
 """Short enough that no job fails to start at a full worker as often as it may."""
 BEFORE_SECONDS = 10.0
-START_SECONDS = 30.0
-UPLOAD_SECONDS = 20.0
+START_SECONDS = 60.0
+UPLOAD_SECONDS = 60.0
 
 
 class WorkerDiskFull:

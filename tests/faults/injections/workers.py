@@ -11,14 +11,14 @@ from tests.faults.scene import Bite, Scene
 from tests.faults.yard import LEASE_SECONDS
 from tests.servers import wait_for
 
-RESTART_SECONDS = 30.0
+RESTART_SECONDS = 60.0
 """In which a job must have started again, whatever happened to its worker."""
 LONG_SECONDS = 2.5 * LEASE_SECONDS
 UNDER_WAY_SECONDS = 0.4
 """How long the other attempt runs before a frozen worker goes on."""
 MUTE_SECONDS = (0.2, 1.5)
 """Well below a lease."""
-REFUSAL_SECONDS = 15.0
+REFUSAL_SECONDS = 60.0
 """In which a worker that comes back must have learned that its job is another's: a request's time-out, and some."""
 
 

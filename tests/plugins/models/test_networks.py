@@ -24,7 +24,6 @@ from tiltyard_plugins.types import Data
 pytestmark = [
     pytest.mark.parametrize("library", ["torch", "keras"]),
     pytest.mark.filterwarnings("default"),  # what the libraries say of each other is theirs
-    pytest.mark.timeout(300),
 ]
 
 

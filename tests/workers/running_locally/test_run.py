@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers import PATIENCE
 from tiltyard.archive.packing import MADE_HERE
 from tiltyard_workers.running_locally.prefect_here import hold
 
@@ -55,7 +56,7 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=2 * PATIENCE,
     )
 
 
