@@ -65,9 +65,12 @@ def test_a_follower_and_a_job_outlive_a_killed_gateway(testbed: Testbed, probe: 
     job = sleeping(testbed, probe, 6)
     command = [*follow_command(), job, "-f", "--json"]
     follower = subprocess.Popen(command, env=testbed.environment, stdout=subprocess.PIPE, text=True)
+    assert follower.stdout is not None
+    first = follower.stdout.readline()  # from then on it follows, and is no first request that finds nobody
     kill(testbed, "gateway")
-    out, _ = follower.communicate(timeout=2 * PATIENCE)
-    frames = [json.loads(line) for line in out.splitlines()]
+    frames = [json.loads(line) for line in [first, *follower.stdout]]
+    follower.stdout.close()
+    assert follower.wait(PATIENCE) == 0
     assert [frame["seq"] for frame in frames[:-1]] == list(range(len(frames) - 1))
     assert (frames[-1]["kind"], frames[-1]["state"]) == ("end", "succeeded")
     assert testbed.job(job)["attempt"] == 1, "a gateway that was away costs no attempt"
