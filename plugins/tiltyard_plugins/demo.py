@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -115,7 +114,7 @@ def _testbed(data: Path, console: Console) -> Iterator[dict[str, str]]:
     log = data / "up.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [*TILTYARD, "up", "--json", "--data", str(data / "testbed"), "--port", str(_free_port())],
+            [*TILTYARD, "up", "--json", "--data", str(data / "testbed"), "--port", "0"],
             stdout=subprocess.PIPE,
             stderr=out,
             stdin=subprocess.DEVNULL,
@@ -204,9 +203,3 @@ def _conclude(rows: list[Row], output: Path, console: Console, kept: Path | None
 
 def _near(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

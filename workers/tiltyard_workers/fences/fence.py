@@ -25,6 +25,8 @@ from typing import Any
 from tiltyard_workers.fences.view import View
 
 WARDEN = Path(__file__).with_name("warden.py")
+PROBE_SECONDS = 60.0
+"""That a host is busy is no reason for a weaker fence."""
 _NAMESPACES = ("--pid", "--fork", "--kill-child=SIGKILL", "--mount", "--mount-proc", "--ipc")
 
 
@@ -130,7 +132,9 @@ def works(fence: Fence) -> bool:
 
 def _succeeds(command: Sequence[str]) -> bool:
     try:
-        return subprocess.run(command, capture_output=True, timeout=10, check=False).returncode == 0
+        return (
+            subprocess.run(command, capture_output=True, timeout=PROBE_SECONDS, check=False).returncode == 0
+        )
     except (OSError, subprocess.TimeoutExpired):
         return False
 
