@@ -1,8 +1,9 @@
 """MLflow and the store away at one time: what needs them says so, what does not goes on, and no job's outcome changes."""
 
 import secrets
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from tests.acceptance.test_first_attack import events_of, submitted
 from tests.acceptance.testbed import QUICK, Testbed, reachable
 from tests.api.conftest import PROJECT, packed
-from tests.servers import stop, wait_for
+from tests.servers import PATIENCE, stop, wait_for
 
 ABSENCE = str(Path(__file__).parent / "absence")
 LEASES = 3 * float(QUICK["TILTYARD_LEASE_SECONDS"])
@@ -46,10 +47,13 @@ def ended(testbed: Testbed, job: str) -> tuple[Any, ...]:
 
 
 def test_a_job_that_runs_hands_over_everything_when_they_are_back(testbed: Testbed) -> None:
-    job = submitted(testbed, ABSENCE, "-x", "absence", "-e", "record")
-    wait_for(lambda: "step 3" in printed(testbed, job), seconds=120)
-    with both_away(testbed):
-        wait_for(lambda: "done" in printed(testbed, job), seconds=120)
+    with ExitStack() as stack:
+        with socket.create_server(("127.0.0.1", 0)) as gate:
+            at = f"gate={gate.getsockname()[1]}"
+            job = submitted(testbed, ABSENCE, "-x", "absence", "-e", "record", "-P", at)
+            wait_for(lambda: "step 20" in printed(testbed, job), seconds=2 * PATIENCE)
+            stack.enter_context(both_away(testbed))
+        wait_for(lambda: "done" in printed(testbed, job), seconds=2 * PATIENCE)
         found = after(testbed, job, LEASES)
         assert (found["state"], found["attempt"]) == ("running", 1)
     assert ended(testbed, job) == ("succeeded", None, 1)

@@ -1,6 +1,11 @@
-"""Tells metrics to MLflow and hands files over, beginning while MLflow and the store are there and ending without them."""
+"""Tells metrics to MLflow and hands files over, beginning while MLflow and the store are there and ending without them.
 
-import time
+Half way it waits for as long as somebody listens at the port that it was given.
+"""
+
+import socket
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import mlflow
@@ -16,6 +21,8 @@ with mlflow.start_run():
         if step == 30:
             (outputs / "early.txt").write_text("early")
             tiltyard.artifact("outputs/early.txt")
-        time.sleep(0.2)
+        if step == 20:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as gate:
+                gate.recv(1)
 (outputs / "late.txt").write_text("late")
 print("done", flush=True)
