@@ -14,6 +14,7 @@ from tests.servers import wait_for
 from tests.workers.conftest import Run, Running, Supervisor, processes, unlikely
 from tests.workers.double import WORKER_TOKEN, Gateway, Job
 from tiltyard_workers.fences.fence import SUBREAPER, Fence
+from tiltyard_workers.supervisor.scratch import remove
 
 DETACH = """\
 import subprocess, sys
@@ -143,6 +144,18 @@ def test_a_long_command_is_started(run: Run, fence: Fence) -> None:
     text = "ж" * 30_000
     job = run(f"printf %s {text} | wc -c", fence=fence)
     assert job.log("stdout").strip() == "60000"
+
+
+def test_a_folder_is_removed_however_deep_it_nests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "nest"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    for _ in range(1_100):
+        Path("d").mkdir()
+        os.chdir("d")
+    os.chdir(tmp_path)
+    remove(folder)
+    assert not folder.exists()
 
 
 def test_nothing_is_left_of_an_attempt(run: Run, fence: Fence, tmp_path: Path) -> None:
