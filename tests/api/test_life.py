@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from tests.api.conftest import Gateway
 from tiltyard.wire import Explanation, Job
 
@@ -58,11 +60,14 @@ async def test_what_a_job_waits_for_makes_its_etag_new(gateway: Gateway) -> None
     assert same.status_code == 304
 
 
-async def test_attempts_are_told_as_they_ended(gateway: Gateway) -> None:
-    claim = await gateway.running(max_attempts=2, retry_on=["out_of_memory"])
-    await gateway.finish(claim, state="failed", reason="out_of_memory", message="Memory ran out.")
+@pytest.mark.parametrize("reason", ["out_of_memory", "over_limit"])
+async def test_attempts_are_told_as_they_ended(gateway: Gateway, reason: str) -> None:
+    claim = await gateway.running(max_attempts=2, retry_on=[reason])
+    await gateway.finish(claim, state="failed", reason=reason, message="It took too much.")
     why = Explanation.model_validate((await gateway.user.get(f"/jobs/{claim.job}/why")).json())
-    assert [(one.outcome, one.reason) for one in why.attempts] == [("failed", "out_of_memory")]
+    (one,) = why.attempts
+    assert (one.outcome, one.reason) == ("failed", reason)
+    assert str(one.message).startswith("It took too much.")
     assert [one.code for one in why.pending] == ["no_worker", "retry"]
     assert "attempt 2 of 2 may start at" in why.summary
 

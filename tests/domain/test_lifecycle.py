@@ -64,7 +64,10 @@ def test_a_failed_start_is_tried_again_up_to_the_last_attempt(attempt: int, stat
     assert after_finish(FAILED_START, standing(attempt)).state is state
 
 
-@pytest.mark.parametrize("reason", [Reason.exit_code, Reason.signal, Reason.timed_out, Reason.out_of_memory])
+@pytest.mark.parametrize(
+    "reason",
+    [Reason.exit_code, Reason.signal, Reason.timed_out, Reason.out_of_memory, Reason.over_limit],
+)
 def test_the_users_own_failure_is_tried_again_only_when_asked_for(reason: Reason) -> None:
     failed = Outcome(state=JobState.failed, reason=reason, message="It broke.")
     assert after_finish(failed, standing()) == failed

@@ -39,6 +39,12 @@ def test_it_says_which_fence_holds_and_what_a_job_still_sees(tmp_path: Path) -> 
     assert found["Python"]["ok"]
 
 
+def test_it_says_what_a_job_may_use_and_what_sets_it(tmp_path: Path) -> None:
+    said = checks(tmp_path)["a job may use"]["detail"]
+    assert "processes and threads" in said
+    assert all(f"TILTYARD_JOB_{name}" in said for name in ("PROCESSES", "SCRATCH_BYTES", "SHM_BYTES"))
+
+
 def test_a_testbed_that_is_not_there_is_told_with_what_to_do(tmp_path: Path) -> None:
     assert "`tiltyard up`" in checks(tmp_path)["testbed"]["advice"]
     gone = checks(tmp_path, TILTYARD_URL="http://127.0.0.1:1", TILTYARD_TOKEN="t")["testbed"]

@@ -13,7 +13,7 @@ import pytest
 from tests.servers import wait_for
 from tests.workers.conftest import Run, Running, Supervisor, processes, unlikely
 from tests.workers.double import WORKER_TOKEN, Gateway, Job
-from tiltyard_workers.fences.fence import SUBREAPER, Fence
+from tiltyard_workers.fences.fence import SUBREAPER, WARDEN, Fence
 from tiltyard_workers.supervisor.scratch import remove
 
 DETACH = """\
@@ -161,4 +161,4 @@ def test_a_folder_is_removed_however_deep_it_nests(tmp_path: Path, monkeypatch: 
 def test_nothing_is_left_of_an_attempt(run: Run, fence: Fence, tmp_path: Path) -> None:
     run("mkdir -m 0 closed; mkdir -p a/b; chmod 500 a; touch $TMPDIR/x", fence=fence)
     assert not list((tmp_path / "scratch" / "jobs").iterdir())
-    assert not [child for child in processes("warden.py") if child.ppid() == os.getpid()]
+    assert not [child for child in processes(WARDEN) if child.ppid() == os.getpid()]

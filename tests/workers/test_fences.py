@@ -10,10 +10,12 @@ import pytest
 
 from tests.servers import wait_for
 from tests.workers.conftest import processes, unlikely
+from tiltyard_workers.allowance import Allowance
 from tiltyard_workers.fences.fence import BUBBLEWRAP, SUBREAPER, Fence, choose_fence, works
 from tiltyard_workers.fences.process import Ended, FencedProcess
 
 KINDS = [BUBBLEWRAP, Fence(name="unshare", how="root"), Fence(name="unshare", how="user"), SUBREAPER]
+ALLOWED = Allowance(processes=1000, scratch_bytes=1 << 30, shm_bytes=1 << 20)
 HERE = [fence for fence in KINDS if works(fence)]
 NAMESPACED = [fence for fence in HERE if fence is not SUBREAPER]
 
@@ -44,6 +46,7 @@ def start(fence: Fence, folder: Path, command: str, **environment: str) -> Fence
         visible=[folder],
         work=folder,
         hidden=[folder.parent],
+        allowed=ALLOWED,
     )
 
 
@@ -121,12 +124,14 @@ def test_nothing_of_a_job_outlives_a_supervisor_that_was_killed(fence: Fence, fo
     holder = f"""
 import json, sys, time
 from pathlib import Path
+from tiltyard_workers.allowance import Allowance
 from tiltyard_workers.fences.fence import Fence
 from tiltyard_workers.fences.process import FencedProcess
 fence = Fence(**json.loads(sys.argv[1]))
 folder = Path(sys.argv[2])
 FencedProcess(fence, "setsid sleep {mark} & sleep {mark}", environment={{"PATH": {os.environ["PATH"]!r}}},
-              visible=[folder], work=folder, hidden=[folder.parent])
+              visible=[folder], work=folder, hidden=[folder.parent],
+              allowed=Allowance(processes=1000, scratch_bytes=1 << 30, shm_bytes=1 << 20))
 time.sleep(600)
 """
     described = json.dumps({"name": fence.name, "how": fence.how})

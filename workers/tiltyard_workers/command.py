@@ -48,6 +48,9 @@ def worker(
 
     Beside a testbed that `tiltyard up` started here it needs nothing more; elsewhere TILTYARD_WORKER_TOKEN and
     TILTYARD_BROKER_URL.
+
+    TILTYARD_JOB_PROCESSES, TILTYARD_JOB_SCRATCH_BYTES and TILTYARD_JOB_SHM_BYTES limit what a job may use; `tiltyard doctor`
+    says how much that is where they are not set.
     """
     if exit_with_parent:
         end_with_parent(SIGQUIT)

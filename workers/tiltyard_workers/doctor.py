@@ -19,8 +19,10 @@ from typing import Annotated
 
 import httpx
 import typer
+from pydantic import ByteSize
 
 from tiltyard.profile import NoTestbed, load_profile
+from tiltyard_workers.allowance import allowance
 from tiltyard_workers.fences.fence import BUBBLEWRAP, SUBREAPER, Fence, choose_fence, works
 
 EXTRAS = {
@@ -108,6 +110,7 @@ def _packages() -> Iterator[Check]:
 
 def _fences(chosen: Fence) -> Iterator[Check]:
     yield Check(name="fence around jobs", ok=True, detail=f"{chosen.name}; it hides {chosen.hides}")
+    yield _limits(chosen)
     yield Check(
         name="  a job still sees",
         ok=chosen is not SUBREAPER,
@@ -116,7 +119,7 @@ def _fences(chosen: Fence) -> Iterator[Check]:
     )
     installed = shutil.which("bwrap") is not None
     advice = {
-        "bubblewrap": "It is installed, and this host refuses it namespaces."
+        "bubblewrap": "It is installed, and this host refuses it namespaces, or it is older than 0.7."
         if installed
         else "Install bubblewrap (Debian: apt install bubblewrap) for the strongest fence.",
         "unshare": "Namespaces are refused here: allow user namespaces, or run workers in containers of their own.",
@@ -129,6 +132,17 @@ def _fences(chosen: Fence) -> Iterator[Check]:
         holds = any(map(works, fences))
         detail = "works here" if holds else "does not work here"
         yield Check(name=f"  {name}", ok=holds, detail=detail, advice=advice.get(name, ""))
+
+
+def _limits(fence: Fence) -> Check:
+    allowed = allowance(Path(tempfile.gettempdir()))
+    disk, shm = (
+        ByteSize(count).human_readable(separator=" ") for count in (allowed.scratch_bytes, allowed.shm_bytes)
+    )
+    shared = "all of the host's /dev/shm" if fence is SUBREAPER else f"{shm} of /dev/shm"
+    settings = "TILTYARD_JOB_PROCESSES, TILTYARD_JOB_SCRATCH_BYTES and TILTYARD_JOB_SHM_BYTES set others"
+    detail = f"{allowed.processes:,} processes and threads, {disk} of disk, {shared}; {settings}"
+    return Check(name="  a job may use", ok=True, detail=detail)
 
 
 def _user(fence: Fence) -> Check:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from tiltyard_workers import groups
+
 _COUNT = re.compile(r"^oom_kill (\d+)$", re.MULTILINE)
 
 
@@ -15,7 +17,7 @@ class MemoryWatch:
         cgroups: where control groups are mounted.
     """
 
-    def __init__(self, proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) -> None:
+    def __init__(self, proc: Path = groups.PROC, cgroups: Path = groups.MOUNTED) -> None:
         self._places = list(_places(proc, cgroups))
         self._before = self._counts()
 
@@ -29,24 +31,11 @@ class MemoryWatch:
 
 def _places(proc: Path, cgroups: Path) -> Iterator[Path]:
     """The group's own count where it has one; the host's includes its neighbours'."""
-    own = [path for path in _group_files(proc, cgroups) if path.is_file()]
+    files = groups.files("memory", "memory.events", "memory.oom_control", proc, cgroups)
+    own = [path for path in files if path.is_file()]
     yield from own
     if not own:
         yield proc / "vmstat"
-
-
-def _group_files(proc: Path, cgroups: Path) -> Iterator[Path]:
-    try:
-        groups = (proc / "self" / "cgroup").read_text().splitlines()
-    except OSError:
-        return
-    for line in groups:
-        _, kinds, group = line.split(":", 2)
-        below = group.lstrip("/")
-        if not kinds:
-            yield cgroups / below / "memory.events"
-        elif "memory" in kinds.split(","):
-            yield cgroups / "memory" / below / "memory.oom_control"
 
 
 def _count(path: Path) -> int:

@@ -3,8 +3,10 @@
 from pathlib import Path
 from tempfile import gettempdir
 
-from pydantic import Field, SecretStr
+from pydantic import ByteSize, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tiltyard_workers.allowance import Allowance, allowance
 
 
 class WorkerSettings(BaseSettings):
@@ -30,6 +32,13 @@ class WorkerSettings(BaseSettings):
     """Folders that no job may see, separated by colons; the scratch folder and the profile are hidden anyway."""
     grace_seconds: float = Field(default=10, ge=0)
     """Between asking a job to end and ending it."""
+    job_processes: int | None = Field(default=None, ge=16)
+    """Processes and threads that a job may have at a time; 4,096 where it is not set, on a large host 64 for each processor,
+    and never more than half of what the kernel lets the worker have."""
+    job_scratch_bytes: ByteSize | None = Field(default=None, ge=16 << 20)
+    """Of the disk, such as `64GiB`, for a job's files; half of what is free when it begins where it is not set."""
+    job_shm_bytes: ByteSize | None = Field(default=None, ge=1 << 20)
+    """In a job's own /dev/shm; a quarter of the memory here where it is not set, and 64 MiB at least."""
     log_bytes: int = Field(default=16 << 20, ge=1 << 16)
     """How much of an attempt's output is kept; what is above it is left out in the middle, and marked."""
     heartbeat_seconds: float = Field(default=5, gt=0)
@@ -38,3 +47,12 @@ class WorkerSettings(BaseSettings):
     """The container image that this worker runs in."""
     image_digest: str = ""
     """That image's digest, which whoever starts the container knows: it stands in the manifests of its jobs."""
+
+    def allowance(self, folder: Path) -> Allowance:
+        """What a job may use whose files will be in a folder."""
+        return allowance(
+            folder,
+            processes=self.job_processes,
+            scratch_bytes=self.job_scratch_bytes,
+            shm_bytes=self.job_shm_bytes,
+        )

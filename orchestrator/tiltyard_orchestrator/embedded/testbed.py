@@ -154,7 +154,7 @@ class Testbed:
             "TILTYARD_WORKER_TOKEN": self._secrets.worker_token,
         }
         command = [*TILTYARD, "gateway", "--port", str(self._port)]
-        return self._part("gateway", command, _tuning() | environment, ready=self._gateway_answers)
+        return self._part("gateway", command, _chosen(*_CLOCKS) | environment, ready=self._gateway_answers)
 
     @property
     def worker_environment(self) -> dict[str, str]:
@@ -165,6 +165,7 @@ class Testbed:
             "TILTYARD_BROKER_URL": self._broker_url,
             "TILTYARD_SCRATCH": str(self._data.scratch),
             "TILTYARD_HIDE": f"{self._data.root}:{profile_path().parent}",
+            **_chosen("JOB_PROCESSES", "JOB_SCRATCH_BYTES", "JOB_SHM_BYTES"),
         }
 
     def _worker(self, number: int) -> Part:
@@ -245,16 +246,18 @@ async def _together(*starts: Coroutine[Any, Any, Any]) -> list[Any]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _tuning() -> dict[str, str]:
-    """Settings of the protocol's clocks that the caller's environment holds; nothing else of it reaches a part."""
-    names = (
-        "LEASE_SECONDS",
-        "RENEW_SECONDS",
-        "RESEND_SECONDS",
-        "DISPATCH_EVERY",
-        "EXPIRE_EVERY",
-        "WORKER_LOST_AFTER",
-    )
+_CLOCKS = (
+    "LEASE_SECONDS",
+    "RENEW_SECONDS",
+    "RESEND_SECONDS",
+    "DISPATCH_EVERY",
+    "EXPIRE_EVERY",
+    "WORKER_LOST_AFTER",
+)
+
+
+def _chosen(*names: str) -> dict[str, str]:
+    """Those of some settings that the caller's environment holds; nothing else of it reaches a part."""
     return {
         f"TILTYARD_{name}": os.environ[f"TILTYARD_{name}"]
         for name in names

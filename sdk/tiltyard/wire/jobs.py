@@ -36,6 +36,8 @@ class Reason(StrEnum):
     signal = "signal"
     """The entry point was ended by a signal it did not ask for."""
     out_of_memory = "out_of_memory"
+    over_limit = "over_limit"
+    """It used more processes, disk or shared memory than its worker lets a job use."""
     timed_out = "timed_out"
     step_failed = "step_failed"
     """A step or a flow failed, although the entry point exited with 0."""
@@ -57,6 +59,7 @@ class Failure(StrEnum):
     exit_code = "exit_code"
     signal = "signal"
     out_of_memory = "out_of_memory"
+    over_limit = "over_limit"
     timed_out = "timed_out"
     step_failed = "step_failed"
 

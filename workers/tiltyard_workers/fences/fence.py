@@ -6,9 +6,12 @@
   host's, and what else this user can read on the host can be read.
 - `subreaper`: no namespace. Everything that descends from the job dies with it and with its supervisor, also what left its
   session; but it runs as the worker's own user, sees every process, reads and writes what that user can, and may signal
-  the worker. Only the environment and the memory of the worker are closed to it, on Linux.
+  the worker. Only the environment and the memory of the worker are closed to it, on Linux. Its /dev/shm is the host's: a job
+  can fill that, and what it leaves there stays.
 
-In each, the job has no capability and cannot gain one, and the warden is what a killed supervisor's job ends by.
+In each, the job has no capability and cannot gain one, and the warden is what a killed supervisor's job ends by. In each, the
+warden counts the job's processes and measures its folders, and ends a job that passes its limit; behind a namespace all of
+it ends in one step, without it a job that keeps starting processes as others are ended can hold out for seconds.
 """
 
 import os
@@ -24,9 +27,12 @@ from typing import Any
 
 from tiltyard_workers.fences.view import View
 
-WARDEN = Path(__file__).with_name("warden.py")
+WARDEN = "tiltyard-warden"
 PROBE_SECONDS = 60.0
 """That a host is busy is no reason for a weaker fence."""
+_IMPORTED_FROM = str(Path(__file__).parents[2])
+_RUN = f"import sys; sys.path.append({_IMPORTED_FROM!r}); from tiltyard_workers.fences.warden import main; main()"
+_MASK_BYTES = str(1 << 20)
 _NAMESPACES = ("--pid", "--fork", "--kill-child=SIGKILL", "--mount", "--mount-proc", "--ipc")
 
 
@@ -51,7 +57,10 @@ class Fence:
         """What a job can see that it need not, in a sentence."""
         match self.name:
             case "subreaper":
-                return "all files, processes and the network of this user: give jobs a host or a container of their own"
+                return (
+                    "all files, processes, /dev/shm and the network of this user: "
+                    "give jobs a host or a container of their own"
+                )
             case "unshare" if not _read_only():
                 return "the network and this user's other files, which it may write: this kernel is older than 5.12"
             case _:
@@ -59,14 +68,15 @@ class Fence:
 
     def command(self, view: View) -> tuple[list[str], dict[str, Any]]:
         """The command that starts the warden behind this fence, and what is added to the warden's specification."""
-        warden = [sys.executable, "-I", "-S", str(WARDEN)]
+        warden = [sys.executable, "-I", "-S", "-c", _RUN, WARDEN]
         match self.name:
             case "bubblewrap":
-                return [*_bubblewrap(view.specification()), *warden], {}
+                return [*_bubblewrap(view.specification()), *warden], {"namespace": True, "own_user": True}
             case "unshare":
-                return [*_unshare(self.how), *warden], {"view": view.specification()}
+                own = {"namespace": True, "own_user": self.how == "user", "view": view.specification()}
+                return [*_unshare(self.how), *warden], own
             case _:
-                return warden, {}
+                return warden, {"namespace": False, "own_user": False}
 
 
 def _unshare(how: str) -> list[str]:
@@ -78,13 +88,19 @@ def _bubblewrap(view: dict[str, Any]) -> list[str]:
     masks = [
         part
         for path in view["hidden"]
-        for part in (("--tmpfs", path) if Path(path).is_dir() else ("--ro-bind", "/dev/null", path))
+        for part in (
+            ("--size", _MASK_BYTES, "--tmpfs", path)
+            if Path(path).is_dir()
+            else ("--ro-bind", "/dev/null", path)
+        )
     ]
     return [
         shutil.which("bwrap") or "bwrap",
-        "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent", "--new-session",
+        "--unshare-pid", "--as-pid-1", "--unshare-ipc", "--unshare-uts", "--die-with-parent", "--new-session",
         "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc",
         *(part for path in view["devices"] for part in ("--dev-bind", path, path)),
+        "--perms", "1777", "--size", str(view["shm"]), "--tmpfs", "/dev/shm",  # noqa: S108 - it is the mount's place
+        "--remount-ro", "/dev",
         *(part for place, source in view["temporary"].items() for part in ("--bind", source, place)),
         *masks,
         *(part for path in view["needed"] for part in ("--ro-bind", path, path)),
@@ -118,7 +134,9 @@ def works(fence: Fence) -> bool:
         case Fence(name="bubblewrap"):
             if shutil.which("bwrap") is None:
                 return False
-            empty: dict[str, Any] = {"hidden": [], "devices": [], "temporary": {}, "needed": [], "own": []}
+            empty: dict[str, Any] = {
+                "hidden": [], "devices": [], "temporary": {}, "needed": [], "own": [], "shm": 1 << 20
+            }  # fmt: skip
             return _succeeds([*_bubblewrap(empty), "/bin/sh", "-c", "exit 0"])
         case Fence(name="unshare", how="root") if os.geteuid() != 0:
             return False

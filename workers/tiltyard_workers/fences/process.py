@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
+from tiltyard_workers.allowance import Allowance
 from tiltyard_workers.fences.fence import Fence
 from tiltyard_workers.fences.view import View
 
@@ -18,11 +19,24 @@ _WARDENS_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-
 
 
 @dataclass(frozen=True, kw_only=True)
+class Passed:
+    """A limit that a job passed."""
+
+    limit: Literal["processes", "scratch"]
+    found: int | None
+    """How many, or how many bytes, there were; None: that could not be found."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Ended:
     """How a job's main process ended: one of the two, or neither when it was taken down."""
 
     exit_code: int | None = None
     signal: int | None = None
+    passed: Passed | None = None
+    """What it was taken down for, if it was that."""
+    shm_full: bool = False
+    """Whether its own /dev/shm was seen full."""
 
 
 class FencedProcess:
@@ -35,6 +49,7 @@ class FencedProcess:
         visible: the job's own folders, the only ones of the worker's that it sees.
         work: the folder where the command runs.
         hidden: folders and files that it must not see.
+        allowed: what it may use.
         temporary: the folder of its own that it finds as /tmp.
 
     Raises:
@@ -50,9 +65,10 @@ class FencedProcess:
         visible: Sequence[Path],
         work: Path,
         hidden: Sequence[Path],
+        allowed: Allowance,
         temporary: Path | None = None,
     ) -> None:
-        view = View(own=visible, temporary=temporary, hidden=hidden)
+        view = View(own=visible, temporary=temporary, hidden=hidden, shm_bytes=allowed.shm_bytes)
         life_read, self._life = os.pipe()
         self._told, told_write = os.pipe()
         specification = {
@@ -61,6 +77,8 @@ class FencedProcess:
             "command": command,
             "environment": dict(environment),
             "folder": str(work),
+            "places": [str(place) for place in visible],
+            "allowed": {"processes": allowed.processes, "scratch": allowed.scratch_bytes},
         }
         try:
             self._process = _started(fence, view, specification, (life_read, told_write))
@@ -100,7 +118,13 @@ class FencedProcess:
             status = json.loads(said)
         except ValueError:
             return Ended()
-        return Ended(exit_code=status.get("exit"), signal=status.get("signal"))
+        passed = Passed(**status["passed"]) if status["passed"] else None
+        return Ended(
+            exit_code=status.get("exit"),
+            signal=status.get("signal"),
+            passed=passed,
+            shm_full=status["shm_full"],
+        )
 
 
 def _started(

@@ -5,7 +5,8 @@ import signal
 import time
 from contextlib import suppress
 
-from tiltyard_workers.fences.warden import PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, descendants, prctl
+from tiltyard_workers.fences.processes import descendants
+from tiltyard_workers.fences.warden import PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, prctl
 
 SECONDS = 10.0
 

@@ -31,6 +31,8 @@ class View:
     """The folder of its own that it finds as /tmp; None: the host's, to read."""
     hidden: Sequence[Path] = ()
     """Folders that look empty to it, and files that do."""
+    shm_bytes: int
+    """What its own /dev/shm holds."""
 
     def specification(self) -> dict[str, object]:
         """The view as the warden reads it."""
@@ -44,6 +46,7 @@ class View:
             "hidden": hidden,
             "needed": [path for path in needed() if _below(path, [*temporary, *hidden])],
             "devices": devices(),
+            "shm": self.shm_bytes,
         }
 
 

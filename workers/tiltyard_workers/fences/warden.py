@@ -1,28 +1,31 @@
 """The first process inside a fence: it starts the job, waits for it, and takes everything down behind it.
 
-It is run as a file, by an isolated interpreter, with the standard library alone; as the first process of a PID namespace
-where there is one, else as a child subreaper. It lives by a pipe: a `T` on it asks the job to end, and its end, which is
-also what a supervisor leaves that was killed, ends everything at once. How the job ended goes out on a second pipe.
-
-    python -I -S warden.py < SPECIFICATION-AS-JSON
+It is run by an isolated interpreter, with the standard library alone; as the first process of a PID namespace where there
+is one, else as a child subreaper. It lives by a pipe: a `T` on it asks the job to end, and its end, which is also what a
+supervisor leaves that was killed, ends everything at once. So does a limit that the job passes. How the job ended goes out on
+a second pipe.
 """
 
 import contextlib
 import ctypes
 import json
 import os
+import resource
 import select
 import signal
-import subprocess
 import sys
 import time
 from typing import Any
+
+from tiltyard_workers.fences.processes import descendants
+from tiltyard_workers.fences.usage import Usage
 
 PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 4, 24, 36, 38
 MS_NOSUID, MS_NODEV, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 4096, 16384, 1 << 18
 MOUNT_SETATTR, AT_FDCWD, AT_RECURSIVE, READ_ONLY = 442, -100, 0x8000, 1
 LINUX = sys.platform.startswith("linux")
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+ASKING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 PREFERRED_VICTIM = 500
 """Of 1000: when memory runs out, the kernel is to end the job and not the worker."""
 
@@ -76,7 +79,7 @@ def lay_out(view: "dict[str, Any]") -> None:
     for path in view["own"]:
         os.makedirs(path, exist_ok=True)
         bind(path, path, writable=True)
-    make_devices(devices)
+    make_devices(devices, view["shm"])
     for descriptor in opened.values():
         os.close(descriptor)
 
@@ -89,8 +92,8 @@ def conceal(path: str) -> None:
         mount("/dev/null", path, None, MS_BIND)
 
 
-def make_devices(more: "dict[str, int]") -> None:
-    """A /dev of harmless devices, and of those that computing needs."""
+def make_devices(more: "dict[str, int]", shm: int) -> None:
+    """A /dev of harmless devices, and of those that computing needs, with so many bytes of shared memory."""
     plain = {f"/dev/{name}": os.open(f"/dev/{name}", os.O_PATH) for name in DEVICES}
     mount("tmpfs", "/dev", "tmpfs", MS_NOSUID, "size=1m,mode=755")
     for path, descriptor in {**plain, **more}.items():
@@ -105,7 +108,7 @@ def make_devices(more: "dict[str, int]") -> None:
     for name, target in {"fd": "", "stdin": "/0", "stdout": "/1", "stderr": "/2"}.items():
         os.symlink(f"/proc/self/fd{target}", f"/dev/{name}")
     os.mkdir("/dev/shm")  # noqa: S108 - it is the mount's place
-    mount("tmpfs", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")  # noqa: S108
+    mount("tmpfs", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, f"size={shm},mode=1777")  # noqa: S108
     with contextlib.suppress(OSError):
         os.mkdir("/dev/pts")
         mount("devpts", "/dev/pts", "devpts", MS_NOSUID, "newinstance,ptmxmode=0666,mode=620")
@@ -123,6 +126,17 @@ def drop_privileges() -> None:
     ctypes.CDLL(None).capset(header, (ctypes.c_uint32 * 6)())
 
 
+def bound(specification: "dict[str, Any]") -> None:
+    """Have the kernel hold what it can of the job's limits, so that between two looks nothing grows beyond all measure."""
+    limits = {resource.RLIMIT_FSIZE: specification["allowed"]["scratch"]}
+    if specification["own_user"]:  # elsewhere it counts what else this user runs, and does not bind root
+        limits[resource.RLIMIT_NPROC] = 2 * specification["allowed"]["processes"]
+    for limit, wanted in limits.items():
+        hardest = resource.getrlimit(limit)[1]
+        most = wanted if hardest == resource.RLIM_INFINITY else min(wanted, hardest)
+        resource.setrlimit(limit, (most, most))
+
+
 def start(specification: "dict[str, Any]") -> int:
     """Start the job in a session of its own; returns its process id."""
     job = os.fork()
@@ -131,8 +145,9 @@ def start(specification: "dict[str, Any]") -> int:
     try:
         os.setsid()
         os.chdir(specification["folder"])
+        bound(specification)
         drop_privileges()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGPIPE, signal.SIGHUP, signal.SIGCHLD):
+        for number in (*ASKING, signal.SIGPIPE, signal.SIGCHLD, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)
         os.execve("/bin/sh", ["sh", "-c", specification["command"]], specification["environment"])
     except BaseException as error:  # noqa: BLE001 - a child that cannot start may only say so and go
@@ -140,36 +155,13 @@ def start(specification: "dict[str, Any]") -> int:
         os._exit(126)
 
 
-def parents() -> "dict[int, int]":
-    """The parent of every process here."""
-    if not os.path.isdir("/proc/self"):
-        listed = subprocess.run(["/bin/ps", "-A", "-o", "pid=,ppid="], capture_output=True, check=False)
-        return {int(pid): int(parent) for pid, parent in map(bytes.split, listed.stdout.splitlines())}
-    found = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            with (
-                contextlib.suppress(OSError, ValueError, IndexError),
-                open(f"/proc/{name}/stat", "rb") as stat,
-            ):
-                found[int(name)] = int(stat.read().rpartition(b")")[2].split()[1])
-    return found
-
-
-def descendants(*roots: int) -> "list[int]":
-    """Everything that descends from processes, nearest first."""
-    known, found = parents(), list(roots)
-    for process in found:
-        found += [child for child, parent in known.items() if parent == process and child not in found]
-    return found[len(roots) :]
-
-
-def end_everything(job: int, seen: "set[int]") -> None:
+def end_everything(job: int, seen: "set[int]", *, namespace: bool) -> None:
     """Kill all that is left of the job, until nothing is."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError):
-            os.killpg(job, signal.SIGKILL)
+            # Everything that we may signal is the job's, and no process is started while the kernel does that.
+            os.kill(-1, signal.SIGKILL) if namespace else os.killpg(job, signal.SIGKILL)
         for process in {*descendants(os.getpid(), *seen), *seen}:
             with contextlib.suppress(OSError):
                 os.kill(process, signal.SIGKILL)
@@ -182,11 +174,8 @@ def end_everything(job: int, seen: "set[int]") -> None:
         time.sleep(0.01)
 
 
-def watch(job: int, life: int, seen: "set[int]") -> "int | None":
-    """Wait until the job ends, or its supervisor asks or is gone. Returns the job's wait status, or None.
-
-    Where orphans are not given to us, those that descend from the job are noted in `seen` while they still do.
-    """
+def watch(job: int, life: int, usage: Usage) -> "int | None":
+    """Wait until the job ends, passes a limit, or its supervisor asks or is gone. Returns the job's wait status, or None."""
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_write, False)
     signal.set_wakeup_fd(wake_write)
@@ -199,9 +188,10 @@ def watch(job: int, life: int, seen: "set[int]") -> "int | None":
                     return status
                 if not process:
                     break
-        ready, _, _ = select.select([life, wake_read], [], [], 1)
-        if not LINUX:
-            seen |= set(descendants(os.getpid(), *seen))
+        ready, _, _ = select.select([life, wake_read], [], [], usage.rest)
+        usage.look()
+        if usage.passed:
+            return None
         if wake_read in ready:
             os.read(wake_read, 4096)
         if life in ready:
@@ -214,7 +204,7 @@ def watch(job: int, life: int, seen: "set[int]") -> "int | None":
 
 def make_ready(specification: "dict[str, Any]") -> None:
     """Become what the fence needs here before the job is there."""
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in ASKING:
         signal.signal(number, signal.SIG_IGN)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -230,6 +220,17 @@ def make_ready(specification: "dict[str, Any]") -> None:
         prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
+def how_it_ended(status: "int | None", usage: Usage) -> "dict[str, Any]":
+    """What the supervisor is told."""
+    ended: dict[str, Any] = {}
+    if status is not None:
+        usage.look_at_last()
+        ended = (
+            {"signal": os.WTERMSIG(status)} if os.WIFSIGNALED(status) else {"exit": os.WEXITSTATUS(status)}
+        )
+    return ended | {"passed": usage.passed, "shm_full": usage.shm_full}
+
+
 def main() -> None:
     """Run one job."""
     specification = json.loads(sys.stdin.buffer.read())
@@ -237,15 +238,9 @@ def main() -> None:
     job = start(specification)
     for descriptor in (1, 2):
         os.close(descriptor)
-    seen: set[int] = set()
-    status = watch(job, specification["life"], seen)
-    end_everything(job, seen)
-    if status is not None:
-        ended = (
-            {"signal": os.WTERMSIG(status)} if os.WIFSIGNALED(status) else {"exit": os.WEXITSTATUS(status)}
-        )
-        os.write(specification["told"], json.dumps(ended).encode())
-
-
-if __name__ == "__main__":
-    main()
+    usage = Usage(specification)
+    status = watch(job, specification["life"], usage)
+    usage.look_at_shared_memory()
+    end_everything(job, usage.seen, namespace=specification["namespace"])
+    with contextlib.suppress(OSError):  # nobody listens when the supervisor was killed
+        os.write(specification["told"], json.dumps(how_it_ended(status, usage)).encode())

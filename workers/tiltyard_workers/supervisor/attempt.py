@@ -15,6 +15,7 @@ import structlog
 from tiltyard.archive import ArchiveRefused
 from tiltyard.archive.content import packed_content_digest
 from tiltyard.wire import Claim, EventKind, InputFile, PluginPin
+from tiltyard_workers.allowance import Allowance
 from tiltyard_workers.fences.fence import Fence
 from tiltyard_workers.fences.process import FencedProcess
 from tiltyard_workers.fences.view import secret_places
@@ -31,7 +32,15 @@ from tiltyard_workers.supervisor.inputs import InputMissing, put_inputs
 from tiltyard_workers.supervisor.orders import Cancelled, HandedBack, Orders
 from tiltyard_workers.supervisor.outbox import Outbox
 from tiltyard_workers.supervisor.plugins import PluginUnusable, lay_out, named
-from tiltyard_workers.supervisor.result import CANCELLED, Result, judge, silent, start_failed, timed_out
+from tiltyard_workers.supervisor.result import (
+    CANCELLED,
+    Result,
+    judge,
+    over_limit,
+    silent,
+    start_failed,
+    timed_out,
+)
 from tiltyard_workers.supervisor.running import print_to, watch
 from tiltyard_workers.supervisor.steps import Steps
 from tiltyard_workers.tracking.run import TrackedRun
@@ -119,6 +128,7 @@ class Attempt:
 
     def _run_in(self, root: Path) -> Result:
         try:
+            allowed = self._settings.allowance(root)
             archive = self._fetch_archive()
             folder = scratch.prepare(root, self._claim, archive)
             lay_out(self._claim.plugins, folder.plugins, self._fetch_plugin)
@@ -133,7 +143,7 @@ class Attempt:
         try:
             if tracked.run_id is not None:
                 self._outbox.set_run_id(tracked.run_id)
-            result = self._run_job(folder, tracked)
+            result = self._run_job(folder, tracked, allowed)
             self._gather(folder)
         except BaseException:
             tracked.abandon()
@@ -170,7 +180,7 @@ class Attempt:
                 self._orders.pause(pause, cancellable=True)
                 pause = min(pause * 2, LONGEST_FETCH_PAUSE_SECONDS)
 
-    def _run_job(self, folder: scratch.Folder, tracked: TrackedRun) -> Result:
+    def _run_job(self, folder: scratch.Folder, tracked: TrackedRun, allowed: Allowance) -> Result:
         asked = AskedFor(self._shelf, folder.work, self._outputs, self._say)
         steps = Steps()
         try:
@@ -180,13 +190,13 @@ class Attempt:
         asked.start()
         channel.start()
         try:
-            result = self._run_fenced(folder, tracked)
+            result = self._run_fenced(folder, tracked, allowed)
         finally:
             channel.close()
             asked.finish()
         return steps.judge(result)
 
-    def _run_fenced(self, folder: scratch.Folder, tracked: TrackedRun) -> Result:
+    def _run_fenced(self, folder: scratch.Folder, tracked: TrackedRun, allowed: Allowance) -> Result:
         memory = MemoryWatch()
         hidden = [Path(name) for name in self._settings.hide.split(":") if name]
         try:
@@ -204,6 +214,7 @@ class Attempt:
                 visible=[folder.seen, folder.socket.parent],
                 work=folder.work,
                 hidden=[*hidden, self._settings.scratch, *secret_places()],
+                allowed=allowed,
                 temporary=folder.tmp,
             )
         except OSError as error:
@@ -220,7 +231,7 @@ class Attempt:
                 return timed_out(self._claim.timeout or 0)
             case "silent":
                 return silent(self._claim.progress_timeout or 0)
-        return judge(ended, out_of_memory=memory.ran_out())
+        return over_limit(ended, allowed) or judge(ended, out_of_memory=memory.ran_out())
 
     def _tell(
         self, tracked: TrackedRun, asked: AskedFor, steps: Steps, kind: str, data: dict[str, Any]

@@ -4,8 +4,11 @@ import errno
 import signal
 from dataclasses import dataclass
 
+from pydantic import ByteSize
+
 from tiltyard.wire import JobState, Reason
-from tiltyard_workers.fences.process import Ended
+from tiltyard_workers.allowance import Allowance
+from tiltyard_workers.fences.process import Ended, Passed
 
 _SAID = {
     126: "The command could not be started (exit code 126): is it executable?",
@@ -39,6 +42,54 @@ def silent(seconds: float) -> Result:
     """The job told nothing for longer than it may."""
     message = f"It told nothing for its progress time-out of {seconds:g} s (no output, metric or progress) and was ended."
     return Result(state=JobState.failed, reason=Reason.timed_out, message=message)
+
+
+def over_limit(ended: Ended, allowed: Allowance) -> Result | None:
+    """What it means that a job used more than it may; None where it did not.
+
+    Args:
+        ended: how it ended.
+        allowed: what it may use.
+    """
+    match ended:
+        case Ended(passed=Passed(limit="processes", found=found)):
+            return _over(
+                f"It had {found} processes and threads at a time, where this worker allows a job {allowed.processes}",
+                "start fewer",
+                "TILTYARD_JOB_PROCESSES",
+            )
+        case Ended(passed=Passed(limit="scratch", found=None)):
+            message = "How much of the disk its files took cannot be measured: its folders are nested too deep, or closed."
+            return Result(state=JobState.failed, reason=Reason.over_limit, message=message)
+        case Ended(passed=Passed(limit="scratch", found=int(found))):
+            return _over(
+                f"Its files took {_size(found)} of the disk, where this worker allows a job {_size(allowed.scratch_bytes)}",
+                "keep less at a time",
+                "TILTYARD_JOB_SCRATCH_BYTES",
+            )
+        case Ended() if signal.SIGXFSZ in {ended.signal, (ended.exit_code or 0) - 128}:  # a shell adds 128
+            most = _size(allowed.scratch_bytes)
+            return _over(
+                f"SIGXFSZ ended it: a file would have grown beyond the {most} that this worker allows a job's files",
+                "write less",
+                "TILTYARD_JOB_SCRATCH_BYTES",
+            )
+        case Ended(shm_full=True) if ended.exit_code != 0:
+            return _over(
+                f"It failed after it had filled /dev/shm, where this worker allows a job {_size(allowed.shm_bytes)}",
+                "share less between its processes (fewer DataLoader workers, smaller batches)",
+                "TILTYARD_JOB_SHM_BYTES",
+            )
+    return None
+
+
+def _over(what: str, less: str, setting: str) -> Result:
+    message = f"{what}: {less}, or set {setting} higher for the worker."
+    return Result(state=JobState.failed, reason=Reason.over_limit, message=message)
+
+
+def _size(count: int) -> str:
+    return ByteSize(count).human_readable(separator=" ")
 
 
 def judge(ended: Ended, *, out_of_memory: bool = False) -> Result:

@@ -1,0 +1,64 @@
+"""What a job may use of its worker's host, so that one that takes all it can get harms neither the worker nor other jobs."""
+
+import os
+import resource
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from tiltyard_workers import groups
+
+LEAST_PROCESSES = 4096
+PROCESSES_A_PROCESSOR = 64
+"""Libraries start a thread for each processor in each of their processes."""
+LEAST_SHM_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Allowance:
+    """The limits of one job."""
+
+    processes: int
+    """Processes and threads at a time."""
+    scratch_bytes: int
+    """Of disk, in its own folders; a file counts as 16 KiB at least."""
+    shm_bytes: int
+    """In /dev/shm, where the fence gives it one of its own."""
+
+
+def allowance(
+    folder: Path,
+    *,
+    processes: int | None = None,
+    scratch_bytes: int | None = None,
+    shm_bytes: int | None = None,
+) -> Allowance:
+    """What a job may use: what is set, and else what leaves this host room for everything else.
+
+    Args:
+        folder: where the job's files will be, before they are there.
+        processes: what is set; as the others.
+        scratch_bytes: the same.
+        shm_bytes: the same.
+    """
+    return Allowance(
+        processes=processes or _processes(),
+        scratch_bytes=scratch_bytes or shutil.disk_usage(folder).free // 2,
+        shm_bytes=shm_bytes or max(LEAST_SHM_BYTES, _memory() // 4),
+    )
+
+
+def _processes() -> int:
+    """Where the kernel lets the worker and its job have a number together, half of it is the job's."""
+    together = [groups.least("pids", "pids.max", "pids.max")]
+    if os.geteuid() != 0:  # root is not held to it
+        together.append(resource.getrlimit(resource.RLIMIT_NPROC)[0])
+    wanted = max(LEAST_PROCESSES, PROCESSES_A_PROCESSOR * (os.cpu_count() or 1))
+    return min([wanted, *(most // 2 for most in together if most is not None and most > 0)])
+
+
+def _memory() -> int:
+    """Bytes of memory that this host, or the container around this worker, has."""
+    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    group = groups.least("memory", "memory.max", "memory.limit_in_bytes")
+    return whole if group is None else min(whole, group)
