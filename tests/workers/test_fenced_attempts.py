@@ -84,6 +84,14 @@ def test_a_cancelled_job_is_asked_first_and_then_ended_with_all_it_started(
     assert not asleep(mark)
 
 
+def test_a_job_that_stopped_its_warden_is_ended_all_the_same(run: Run, fence: Fence) -> None:
+    mark = unlikely()
+    job = run(f"kill -STOP $PPID; sleep {mark}", fence=fence, timeout=1)
+    assert job.finish is not None
+    assert (job.state, job.finish.reason) == ("failed", "timed_out")
+    assert not asleep(mark)
+
+
 def test_a_job_finds_nothing_of_the_worker_s(
     run: Run, fence: Fence, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -107,6 +108,8 @@ class FencedProcess:
         life, self._life = self._life, -1
         if life >= 0:
             os.close(life)
+            # Without a namespace, the job may have stopped its warden.
+            self._process.send_signal(signal.SIGCONT)
 
     def wait(self) -> Ended:
         """Wait until nothing is left of the job."""
