@@ -29,6 +29,7 @@ from tiltyard_api.parts.guests import Guests
 from tiltyard_api.parts.reading import Reader
 from tiltyard_api.plugins import collection, tasks
 from tiltyard_api.plugins import routes as plugins
+from tiltyard_api.readers.pool import ReaderPool
 from tiltyard_api.results import metrics
 from tiltyard_api.results import routes as results
 from tiltyard_api.sweeps import results as sweep_results
@@ -104,6 +105,9 @@ async def running_parts(settings: Settings, pace: Pace) -> AsyncIterator[Parts]:
         spool = stack.enter_context(
             tempfile.TemporaryDirectory(prefix="tiltyard-uploads-", dir=_spool_place(settings))
         )
+        readers = ReaderPool()
+        stack.push_async_callback(readers.close)
+        await readers.open()
         store = choose_store(settings)
         _export_old(stack, settings, database, store, Path(spool))
         tracking, tracked = _track(stack, settings, database)
@@ -121,6 +125,7 @@ async def running_parts(settings: Settings, pace: Pace) -> AsyncIterator[Parts]:
             tracking=tracking,
             experiments=tracked,
             spool=Path(spool),
+            readers=readers,
             pace=pace,
         )
         pushing = collection.begin(parts)
@@ -157,7 +162,7 @@ def _spool_place(settings: Settings) -> Path | None:
     # Beside the store where there is one: the same disk has room for both or for neither.
     if settings.store_dir is None:
         return None
-    place = settings.store_dir / ".uploads"
+    place = settings.store_dir.absolute() / ".uploads"  # a reader works in another directory
     place.mkdir(parents=True, exist_ok=True)
     return place
 

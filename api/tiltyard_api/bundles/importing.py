@@ -9,6 +9,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
 from itertools import islice
 
 import structlog
@@ -17,7 +18,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from tiltyard.wire import Archive, JobState, PluginPin, ProblemItem
 from tiltyard.wire.bundles import BundleImport
 from tiltyard.wire.events import Event
-from tiltyard_api.archives import read_archive
 from tiltyard_api.bundles.plan import Plan, planned
 from tiltyard_api.http.problems import Refused, invalid
 from tiltyard_api.parts import Parts
@@ -90,8 +90,7 @@ async def _bring_archives(here: Parts, plan: Plan) -> None:
         async with here.database.transaction() as session:
             archive = await get_archive(session, sha256)
         async with _extracted(here, plan.opened, sha256) as upload:
-            async with here.inspections:
-                found = await asyncio.to_thread(read_archive, upload)
+            found = await here.readers.archive(upload.path, size=upload.size, sha256=upload.sha256)
             if not isinstance(found, Archive):
                 raise BundleRefused("bad_bundle", blob_of(sha256), "it is no archive that is taken here")
             if archive is None:
@@ -122,9 +121,11 @@ async def _bring_plugins(here: Parts, plan: Plan) -> None:
             try:
                 source = await read_upload(here, upload, name=pin.name, version=pin.version)
             except Refused as refused:
+                if refused.status_code != HTTPStatus.UNPROCESSABLE_ENTITY:
+                    raise  # it was not read yet
                 log.info("plugin_not_imported", plugin=pin.name, version=pin.version, why=str(refused.detail))
                 continue
-        new, _ = await stored_version(here, source)
+        new = await stored_version(here, source)
         if new.pin != pin:
             raise BundleRefused(
                 "bad_bundle", blob_of(pin.sha256), f"{pin.name} {pin.version} is another plugin"

@@ -14,6 +14,7 @@ from tiltyard_api.parts.catalogue import Catalogue
 from tiltyard_api.parts.checkup import Checkup
 from tiltyard_api.parts.guests import Guests
 from tiltyard_api.parts.reading import Reader
+from tiltyard_api.readers.pool import ReaderPool
 from tiltyard_orchestrator.artifacts.store import Store
 from tiltyard_orchestrator.broker.hints import Hints
 from tiltyard_orchestrator.broker.publish import Publisher
@@ -67,7 +68,9 @@ class Parts:
     spool: Path
     """Where uploads wait until they are whole and checked."""
     inspections: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
-    """Reading an archive costs a thread and seconds: a few at a time leave threads for everything else."""
+    """Opening a bundle costs a thread and seconds: a few at a time leave threads for everything else."""
+    readers: ReaderPool = field(default_factory=ReaderPool)
+    """Where uploads are read."""
     pace: Pace = field(default_factory=Pace)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the gateway is about to stop: streams say good-bye, so that their clients go elsewhere at once."""

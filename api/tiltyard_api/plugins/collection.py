@@ -17,6 +17,8 @@ from tiltyard.plugins import PluginSource, read_plugin
 from tiltyard.wire import ProblemItem
 from tiltyard_api.parts import Parts
 from tiltyard_api.plugins.pushing import pushed
+from tiltyard_api.readers.messages import ReadPlugin
+from tiltyard_api.readers.reading import described
 from tiltyard_orchestrator.storage.plugins.read import get_version
 
 log = structlog.get_logger(__name__)
@@ -58,7 +60,7 @@ async def push_collection(here: Parts) -> None:
         if await get_version(session, NAME, version) is not None:
             return
     source = await asyncio.to_thread(_read, version, found)
-    if isinstance(source, PluginSource):
+    if isinstance(source, ReadPlugin):
         done = await pushed(here, source, queue=None)
         log.info("collection_pushed", version=version, tasks=len(done.version.tasks))
         return
@@ -90,5 +92,6 @@ def _digest(files: Files) -> str:
 
 
 @lru_cache(maxsize=1)
-def _read(version: str, files: Files) -> PluginSource | list[ProblemItem]:
-    return read_plugin(dict(files), name=NAME, version=version, built_in=True)
+def _read(version: str, files: Files) -> ReadPlugin | list[ProblemItem]:
+    source = read_plugin(dict(files), name=NAME, version=version, built_in=True)
+    return described(source) if isinstance(source, PluginSource) else source

@@ -5,12 +5,11 @@ import hashlib
 import secrets
 from contextlib import suppress
 
-from tiltyard.artifact_types.reading import artifact_types_of
-from tiltyard.plugins import PluginSource, read_plugin
 from tiltyard.wire import JobState, ProblemItem
 from tiltyard_api.http.problems import Refused, invalid
 from tiltyard_api.parts import Parts
 from tiltyard_api.plugins.checks import CHECK_ARCHIVE, CHECK_BYTES, check_of
+from tiltyard_api.readers.messages import ReadPlugin
 from tiltyard_api.transfer.upload import Upload
 from tiltyard_orchestrator.artifacts.keep import keep
 from tiltyard_orchestrator.domain.parameters import did_you_mean, listed
@@ -26,7 +25,7 @@ LIBRARIES = frozenset({
 """What no plugin may be called, also where no worker has said yet what it can import."""
 
 
-async def read_upload(here: Parts, upload: Upload, *, name: str | None, version: str | None) -> PluginSource:
+async def read_upload(here: Parts, upload: Upload, *, name: str | None, version: str | None) -> ReadPlugin:
     """Read a plugin that came.
 
     Raises:
@@ -35,16 +34,12 @@ async def read_upload(here: Parts, upload: Upload, *, name: str | None, version:
     async with here.database.transaction() as session:
         images = await here.catalogue.images(session, lost_after=here.settings.worker_lost_after)
     modules = {module for some in images.values() for image in some for module in image.modules}
-    async with here.inspections:
-        source = await asyncio.to_thread(
-            read_plugin, upload.path, name=name, version=version, libraries=LIBRARIES | modules
-        )
-    if isinstance(source, list):
-        raise invalid(source, source[0].code if len(source) == 1 else "invalid_plugin")
-    return source
+    return await here.readers.plugin(
+        upload.path, name=name, version=version, libraries=sorted(LIBRARIES | modules)
+    )
 
 
-async def pushed(here: Parts, source: PluginSource, *, queue: str | None) -> Pushed:
+async def pushed(here: Parts, source: ReadPlugin, *, queue: str | None) -> Pushed:
     """Store a plugin and write its version.
 
     Args:
@@ -57,7 +52,7 @@ async def pushed(here: Parts, source: PluginSource, *, queue: str | None) -> Pus
     """
     if queue is not None:
         await _check_queue(here, queue)
-    new, packed = await stored_version(here, source)
+    new = await stored_version(here, source)
     async with here.database.transaction() as session:
         if queue is not None:
             await put_archive(session, CHECK_ARCHIVE)
@@ -69,30 +64,28 @@ async def pushed(here: Parts, source: PluginSource, *, queue: str | None) -> Pus
         )
         raise Refused(409, "version_exists", detail)
     # Who deleted the same files at this moment may have taken them from the store.
-    await _store(here, plugin_key(new.sha256), packed)
+    await _store(here, plugin_key(new.sha256), source.packed)
     if done.began and done.version.check is not None:
         here.changed(done.version.check, state=JobState.queued)
     return done
 
 
-async def stored_version(here: Parts, source: PluginSource) -> tuple[NewVersion, bytes]:
+async def stored_version(here: Parts, source: ReadPlugin) -> NewVersion:
     """Bring a plugin's files to the store, and say what was read in them."""
     await _store(here, archive_key(CHECK_ARCHIVE.sha256), CHECK_BYTES)
-    packed = await asyncio.to_thread(source.packed)
-    artifact_types = await asyncio.to_thread(artifact_types_of, source.files)
     new = NewVersion(
         plugin=source.name,
         version=source.version,
-        sha256=hashlib.sha256(packed).hexdigest(),
-        size=len(packed),
-        files=len(source.files),
+        sha256=await asyncio.to_thread(lambda: hashlib.sha256(source.packed).hexdigest()),
+        size=len(source.packed),
+        files=source.files,
         description=source.description,
-        requires=list(source.requires),
+        requires=source.requires,
         tasks=source.tasks,
-        artifact_types=sorted(artifact_types),
+        artifact_types=source.artifact_types,
     )
-    await _store(here, plugin_key(new.sha256), packed)
-    return new, packed
+    await _store(here, plugin_key(new.sha256), source.packed)
+    return new
 
 
 async def _check_queue(here: Parts, queue: str) -> None:

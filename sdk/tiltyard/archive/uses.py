@@ -13,7 +13,7 @@ SCRIPT_BYTES = 512 * 1024
 """A longer one is no script that a person wrote."""
 _SCRIPTS = 200
 _BYTES = 8 * 1024 * 1024
-"""Of all those that are parsed: it happens where other people's requests are answered."""
+"""Of all those that are parsed: whoever uploads them waits for it."""
 _NAMED_BY = {"plugin": ("tiltyard",), "call_task": ("pyplugs", "dioptra", "mitre")}
 """By function: the modules that have it."""
 _MOST = 200

@@ -1,7 +1,7 @@
 """How much a plugin may hold, in one place.
 
 The numbers for source text are smaller than an archive's: a syntax tree takes some hundred times the bytes that it was
-read from, and it is read where other people's requests are answered.
+read from, and whoever pushes a plugin waits for it to be read.
 """
 
 from tiltyard.archive import Limits
