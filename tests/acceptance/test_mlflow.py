@@ -63,6 +63,21 @@ def test_unmodified_scripts_train_register_load_and_search_inside_and_outside(
     assert losses == [(0, 1.0), (1, 0.5), (2, 1 / 3)], "and in the job's history, once"
 
 
+def test_what_a_search_logs_to_nested_runs_is_followed_by_their_names_and_is_not_the_jobs_own_result(
+    testbed: Testbed,
+) -> None:
+    job, printed = job_of(testbed, "search")
+    told = [event["data"] for event in events_of(testbed, job) if event["kind"] == "metric"]
+    folds = [(one["run_name"], one["value"]) for one in told if "run" in one and one["name"] == "loss"]
+    assert folds == [("fold 0", 0.0), ("fold 1", 1.0), ("fold 2", 2.0)]
+    searched = {one["run"] for one in told if one["name"] == "mean_test_score"}
+    assert len(searched) == 2, "one for each candidate of the grid, by MLflow's own autologging"
+    assert {"run " + run for run in searched} <= set(printed.splitlines())
+    own = {one["name"]: one["value"] for one in testbed.json("metrics", job)}
+    assert own["loss"] == 0.5
+    assert "mean_test_score" not in own
+
+
 def test_a_job_that_writes_to_another_jobs_run_is_told_that_it_may_not(testbed: Testbed) -> None:
     first, _ = job_of(testbed, "trespass", run="0" * 32)
     _, printed = job_of(testbed, "trespass", run=testbed.job(first)["mlflow_run_id"])

@@ -125,6 +125,34 @@ async def test_a_history_is_the_newest_attempts_alone(gateway: Gateway) -> None:
     assert values(await history_of(gateway, first.job, "loss")) == [(1.0, 1)]
 
 
+async def test_what_a_job_logged_to_runs_that_it_made_is_in_its_events_and_not_in_its_results(
+    gateway: Gateway,
+) -> None:
+    folds = [metric("acc", 0.1 * n, 9, run=f"fold-{n}", run_name=f"fold {n}") for n in range(3)]
+    claim = await trained(gateway, metric("acc", 0.9, 1), *folds, metric("only in folds", 1, run="fold-1"))
+    assert await metrics_of(gateway, claim.job) == [("acc", 0.9, 1, 1)]
+    assert values(await history_of(gateway, claim.job, "acc")) == [(0.9, 1)]
+    assert (await gateway.user.get(f"/jobs/{claim.job}/metrics/only in folds")).status_code == 404
+    manifest = (await gateway.user.get(f"/jobs/{claim.job}/manifest")).json()
+    assert manifest["metrics"] == {"acc": 0.9}
+    events = (await gateway.user.get(f"/jobs/{claim.job}/events")).json()["events"]
+    assert [one["data"].get("run") for one in events if one["kind"] == "metric"] == [
+        None, "fold-0", "fold-1", "fold-2", "fold-1",
+    ]  # fmt: skip
+
+
+async def test_values_left_out_of_another_runs_events_ask_nothing_of_mlflow(
+    gateway: Gateway, mlflow: Mlflow
+) -> None:
+    claim = await gateway.running()
+    await gateway.attempt(claim, "report", {"first": 0, "events": [
+        metric("loss", 9, 1), metric("loss", 7, 50, left_out=48, run="fold-1")
+    ], "mlflow_run_id": "run-1"})  # fmt: skip
+    mlflow.away = True
+    history = await history_of(gateway, claim.job, "loss")
+    assert (history["complete"], values(history)) == (True, [(9.0, 1)])
+
+
 async def test_malformed_metrics_are_in_no_history_and_in_nobodys_way(gateway: Gateway) -> None:
     odd: list[Any] = [metric("loss", "high"), metric("loss", 1), metric("loss", 2), metric("loss", 10**400)]
     odd[1]["data"]["step"], odd[2]["data"]["step"] = "first", 10**30

@@ -44,6 +44,7 @@ def test_nan_and_the_infinities_are_numbers(text: str, value: float) -> None:
         {"name": "acc", "value": True},
         {"name": "acc", "value": [1]},
         {"name": "acc", "value": 10**400},
+        {"name": "acc", "value": 1, "run": "of another run"},
         {"name": "acc", "value": 1, "step": "x"},
         {"name": "acc", "value": 1, "step": 0.5},
         {"name": "acc", "value": 1, "step": True},

@@ -76,7 +76,8 @@ def heard() -> list[str]:
 
 
 @pytest.fixture
-def outbox(reports: Reports, heard: list[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Outbox]:
+def quiet(reports: Reports, heard: list[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Outbox]:
+    """One that has not begun to report."""
     monkeypatch.setattr(outboxes, "BATCH_SECONDS", 0.05)
     monkeypatch.setattr(outboxes, "CANCEL_SECONDS", 0.2)
     claim = Claim(
@@ -91,10 +92,15 @@ def outbox(reports: Reports, heard: list[str], monkeypatch: pytest.MonkeyPatch) 
         on_cancel=lambda: heard.append("cancel"),
         on_superseded=lambda: heard.append("superseded"),
     )
-    one.start()
     yield one
     one.close()
     gateway.close()
+
+
+@pytest.fixture
+def outbox(quiet: Outbox) -> Outbox:
+    quiet.start()
+    return quiet
 
 
 def say(outbox: Outbox, text: str) -> None:
@@ -195,6 +201,40 @@ def test_of_very_many_logged_values_the_newest_of_each_name_are_told(
         values = [data for data in told if data["name"] == name]
         assert [data["step"] for data in values] == sorted(data["step"] for data in values)
         assert len(values) + sum(data.get("left_out", 0) for data in values) == count
+
+
+def test_of_very_many_values_each_run_keeps_its_own_newest(
+    quiet: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outboxes, "MANY_LOGGED", 1)
+    for step in range(3):
+        for more in ({}, {"run": "fold 1"}, {"run": "fold 2"}):
+            quiet.add_logged({"name": "loss", "value": step, "step": step, **more})
+    _, rest = quiet.close()
+    last = {"name": "loss", "value": 2, "step": 2, "left_out": 2}
+    assert [event.data for event in rest] == [last, last | {"run": "fold 1"}, last | {"run": "fold 2"}]
+
+
+def test_runs_that_a_job_made_use_up_no_names_of_its_own_metrics(
+    quiet: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outboxes, "MOST_NAMES", 1)
+    quiet.add_logged({"name": "of a fold", "value": 1, "step": 0, "run": "fold"})
+    quiet.add_logged({"name": "loss", "value": 1, "step": 0})
+    _, rest = quiet.close()
+    assert [event.data["name"] for event in rest] == ["of a fold", "loss"]
+
+
+def test_a_name_too_many_takes_the_place_of_no_other(quiet: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outboxes, "MOST_NAMES", 1)
+    monkeypatch.setattr(outboxes, "MANY_LOGGED", 1)
+    for name in ("loss", "other", "other"):
+        quiet.add_logged({"name": name, "value": 1, "step": 0})
+    _, rest = quiet.close()
+    assert [event.data for event in rest if event.kind is EventKind.metric] == [
+        {"name": "loss", "value": 1, "step": 0}
+    ]
+    assert "2 events are left out" in str(rest[-1].data["text"])
 
 
 def _last(reports: Reports) -> dict[str, int]:

@@ -39,6 +39,8 @@ class Mlflow(ThreadingHTTPServer):
         self.targets: dict[str, str] = {}
         """By path, the last call's with its query."""
         self.strangers: set[str] = set()
+        self.naming: dict[str, str] = {}
+        """What else it says of a run that it makes."""
         mlflow = self
 
         class Answer(BaseHTTPRequestHandler):
@@ -69,7 +71,7 @@ class Mlflow(ThreadingHTTPServer):
             return {"experiment_id": "7"}
         if path.endswith(("runs/create", "runs/get")):
             info = {"run_id": RUN, "artifact_uri": f"mlflow-artifacts:/7/{RUN}/artifacts"}
-            return {"run": {"info": info, "data": {}}}
+            return {"run": {"info": info | self.naming, "data": {}}}
         return {}
 
     def calls(self, ending: str) -> list[Any]:
@@ -353,14 +355,41 @@ def test_what_a_script_logs_to_its_run_is_told_as_it_happens(
         http.post("/api/2.0/mlflow/runs/log-batch", json={"run_id": RUN, "metrics": metrics})
         again = {**metrics[1], "model_id": "m-1"}  # MLflow's client says so when a model is logged
         http.post("/api/2.0/mlflow/runs/log-batch", json={"run_id": RUN, "metrics": [again]})
-        other = {"run_id": "0" * 32, "key": "other", "value": 1}
-        http.post("/api/2.0/mlflow/runs/log-metric", json=other)
     run.close()
     assert events == [
         {"name": "score", "value": 0.5, "step": None},
         {"name": "loss", "value": "NaN", "step": 3},
         {"name": "loss", "value": 0.001, "step": 4},
     ]
+
+
+def test_what_a_script_logs_to_a_run_that_it_made_is_told_with_that_runs_name(
+    mlflow: Mlflow, port: int, claim: Claim, tmp_path: Path, events: list[dict[str, Any]]
+) -> None:
+    run = begin(port, claim, tmp_path, events)
+    fold, unknown = "1" * 32, "2" * 32
+    mlflow.naming = {"run_id": fold, "run_name": "fold 1"}
+    with script(run) as http:
+        http.post("/api/2.0/mlflow/runs/create", json={"experiment_id": "7", "run_name": "fold 1"})
+        for where in (RUN, fold, unknown):
+            metric = {"key": "score", "value": 0.5, "step": 1, "timestamp": 1}
+            http.post("/api/2.0/mlflow/runs/log-batch", json={"run_id": where, "metrics": [metric]})
+        http.post("/api/2.0/mlflow/runs/log-metric", json={"key": "of no run", "value": 1})
+    run.close()
+    told = {"name": "score", "value": 0.5, "step": 1}
+    assert events == [told, told | {"run": fold, "run_name": "fold 1"}, told | {"run": unknown}]
+
+
+def test_what_mlflow_refuses_to_take_for_another_run_is_not_told(
+    mlflow: Mlflow, port: int, claim: Claim, tmp_path: Path, events: list[dict[str, Any]]
+) -> None:
+    run = begin(port, claim, tmp_path, events)
+    mlflow.strangers.add("Bearer attempts")
+    with script(run) as http:
+        other = {"run_id": "0" * 32, "key": "other", "value": 1}
+        assert http.post("/api/2.0/mlflow/runs/log-metric", json=other).status_code == 401
+    run.close()
+    assert events == []
 
 
 def test_what_a_script_logged_is_brought_with_the_newest_model_of_each_name(

@@ -1,5 +1,8 @@
 """Reads the measurements in what an attempt tells. What is malformed stays an event, and is no measurement.
 
+Nor is what was logged to another run that the job made: ten candidates of a search tell ten values of one name, and none is
+the job's.
+
 The last value of a name is the one with the highest step; of several at one step, the one that was told last.
 """
 
@@ -23,7 +26,12 @@ class Measurement:
 
 
 def read_measurement(data: Mapping[str, Any]) -> Measurement | None:
-    """What the data of a metric event measures; None when it is none: no name, a name too long, or no number."""
+    """What the data of a metric event measures of its job.
+
+    None when it is nothing: no name, a name too long, no number, or a value of a run of its own.
+    """
+    if "run" in data:
+        return None
     name, value = data.get("name"), as_real(data.get("value"))
     step = _step(data.get("step"))
     if not isinstance(name, str) or not 0 < len(name) <= LONGEST_METRIC_NAME or value is None or step is None:

@@ -63,7 +63,8 @@ def in_words(event: Event) -> str:
         case EventKind.log:
             return log_text(event).rstrip("\n").replace("\n", "\n" + " " * 27)
         case EventKind.metric:
-            return f"{data.get('name')} = {data.get('value')} at step {data.get('step')}"
+            of = f" of run {data.get('run_name') or data['run']}" if data.get("run") else ""
+            return f"{data.get('name')} = {data.get('value')} at step {data.get('step')}{of}"
         case EventKind.progress:
             total = "" if data.get("total") is None else f" of {data['total']}"
             return f"{data.get('done')}{total} {data.get('note') or ''}".rstrip()

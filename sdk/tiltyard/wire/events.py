@@ -5,8 +5,9 @@ What `data` holds, by kind:
 - `state`: `{state, reason?, message?, exit_code?, signal?, worker?}`
 - `log`: `{stream: "stdout"|"stderr", text, partial?: true, dropped?: bytes}`; `partial` when the text stops inside a line,
   `dropped` when that many bytes before this event were left out to keep the log bounded
-- `metric`: `{name, value, step, left_out?: n}`; NaN and the infinities are the strings `NaN`, `Infinity`, `-Infinity`;
-  `left_out` when that many values of this name, which the job logged to MLflow just before this one, are there alone
+- `metric`: `{name, value, step, left_out?: n, run?, run_name?}`; NaN and the infinities are the strings `NaN`, `Infinity`,
+  `-Infinity`; `left_out` when that many values of this name, which the job logged to MLflow just before this one, are there
+  alone; `run` when it was logged to another MLflow run that the job made, a nested one, and is none of the job's own: its id
 - `progress`: `{done, total, note}`
 - `artifact`: `{path, size, sha256, media_type}`
 - `step`: `{name, status, seconds?, message?}`

@@ -39,6 +39,9 @@ _OVERHEAD = 100
 _AS_LONG_AS_A_METRIC = 250
 _REFUSED_CONTENT = {400, 413, 422}
 
+_Named = tuple[str, str]
+"""The run that a metric is of, where it is not the job's own, and its name."""
+
 
 class Outbox:
     """Collects events from any thread, and reports them from one of its own.
@@ -72,9 +75,9 @@ class Outbox:
         self._told_cancel = False
         self._metrics = 0
         self._logged = 0
-        self._newest_logged: dict[str, int] = {}
+        self._newest_logged: dict[_Named, int] = {}
         """The number of the newest event of each name, of those that wait."""
-        self._last_logged: dict[str, dict[str, Any]] = {}
+        self._last_logged: dict[_Named, dict[str, Any]] = {}
         """The newest of each name, once there were too many to tell."""
         self._names: set[str] = set()
         self._left_out = 0
@@ -92,7 +95,7 @@ class Outbox:
         with self._lock:
             if kind is EventKind.log and self._merged(data):
                 return
-            if kind is EventKind.metric and self._is_a_name_too_many(str(data["name"])):
+            if kind is EventKind.metric and self._is_a_name_too_many(data):
                 self._left_out += 1
                 return
             if kind in {EventKind.metric, EventKind.step}:
@@ -107,8 +110,11 @@ class Outbox:
     def add_logged(self, data: dict[str, Any]) -> None:
         """Tell a metric that the script logged to MLflow, which keeps every one: here, of very many, the newest is enough."""
         self.heard_at = time.monotonic()
-        name = str(data["name"])
+        name = str(data.get("run", "")), str(data["name"])
         with self._lock:
+            if self._is_a_name_too_many(data):
+                self._left_out += 1
+                return
             if self._metrics >= MOST_METRICS or self._waiting_bytes > MOST_EVENT_BYTES:
                 self._keep_last(name, data)
                 return
@@ -125,12 +131,15 @@ class Outbox:
             self.add(EventKind.metric, **data)
             self._newest_logged[name] = self._sent + len(self._waiting) - 1
 
-    def _is_a_name_too_many(self, name: str) -> bool:
+    def _is_a_name_too_many(self, data: Mapping[str, Any]) -> bool:
+        name = str(data["name"])
+        if "run" in data:  # of another run than the job's own, which no result shows
+            return False
         if name not in self._names and len(self._names) < MOST_NAMES:
             self._names.add(name)
         return name not in self._names
 
-    def _keep_last(self, name: str, data: dict[str, Any]) -> None:
+    def _keep_last(self, name: _Named, data: dict[str, Any]) -> None:
         if name in self._last_logged or len(self._last_logged) < MOST_LAST:
             self._last_logged[name] = _in_place_of(self._last_logged.get(name), data)
         else:

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from tiltyard_workers.tracking.door import Answer
-from tiltyard_workers.untrusted import checked_metric
+from tiltyard_workers.untrusted import checked_metric, text
 
 _OURS = "tiltyard."
 _MOST_SEEN = 100_000
+_MOST_NAMED = 10_000
+"""Runs that a script made, and whose names are remembered."""
 _LONGEST_STEP = 20
 """Digits of a 64 bit number, and more than that."""
 
@@ -20,10 +22,28 @@ class Metrics:
 
     def __init__(self) -> None:
         self._seen: dict[int, None] = {}
+        self._names: dict[str, str] = {}
+        """Of runs that the script made."""
         self._lock = threading.Lock()
 
-    def new_in(self, said: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Those of a `log-metric` or a `log-batch`; what is none is left out."""
+    def note_made(self, answer: Answer) -> None:
+        """Remember how a run is called that MLflow has made for the script."""
+        content = answer[2]
+        made = read_object(content if isinstance(content, bytes) else read_message(content)).get("run")
+        info = made.get("info") if isinstance(made, dict) else None
+        if isinstance(info, dict) and isinstance(name := info.get("run_name"), str) and name:
+            with self._lock:
+                if len(self._names) < _MOST_NAMED:
+                    self._names[str(info.get("run_id"))] = text(name)
+
+    def new_in(self, said: dict[str, Any], run: str | None = None) -> Iterator[dict[str, Any]]:
+        """Those of a `log-metric` or a `log-batch`; what is none is left out.
+
+        Args:
+            said: the message.
+            run: where it is told to another run than the job's own: that, which the event then names.
+        """
+        of = {} if run is None else self._described(run)
         metrics = said["metrics"] if isinstance(said.get("metrics"), list) else [said]
         for metric in metrics:
             if not isinstance(metric, dict) or not isinstance(key := metric.get("key"), str):
@@ -32,8 +52,12 @@ class Metrics:
             if metric.get("model_id"):
                 value = _as_first_said(value)
             told = checked_metric(key, value, _step(metric.get("step")))
-            if told and not self._is_said_again(told, metric):
-                yield told
+            if told and not self._is_said_again(told | of, metric):
+                yield told | of
+
+    def _described(self, run: str) -> dict[str, str]:
+        name = self._names.get(run)
+        return {"run": text(run)} | ({} if name is None else {"run_name": name})
 
     def _is_said_again(self, told: dict[str, Any], metric: dict[str, Any]) -> bool:
         """Whether MLflow's client says it once more, to join it to a model that was just logged."""
@@ -59,6 +83,13 @@ def _step(step: object) -> object:
     if isinstance(step, str) and len(step) < _LONGEST_STEP and step.removeprefix("-").isdecimal():
         return int(step)
     return step
+
+
+def run_of(said: dict[str, Any]) -> str | None:
+    """The run that a message, or the query of an address, is about; None where it names none."""
+    named = said.get("run_id") or said.get("run_uuid")
+    named = named[0] if isinstance(named, list) and named else named
+    return named if isinstance(named, str) else None
 
 
 def speaks_for_us(said: dict[str, Any]) -> bool:

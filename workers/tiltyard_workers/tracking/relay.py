@@ -27,6 +27,7 @@ from tiltyard_workers.tracking.messages import (
     place_of,
     read_message,
     read_object,
+    run_of,
     size_of,
     speaks_for_us,
 )
@@ -43,6 +44,7 @@ LONGEST_MESSAGE = 4 << 20
 MOST_FILE_BYTES = 8 << 30
 """Of all files that are kept while MLflow is away."""
 _TOLD = re.compile(r"/runs/log-(metric|batch)$")
+_MADE = re.compile(r"/runs/create$")
 _RUN_WRITES = re.compile(
     r"^/api/2\.\d/mlflow/runs/(log-metric|log-batch|log-parameter|set-tag|delete-tag|update|log-model|log-inputs|outputs)$"
 )
@@ -79,7 +81,7 @@ class Relay:
         begin: makes the run in MLflow when it could not be made before; returns its id and where its files are.
         job: the attempt's.
         token: the attempt's, with which goes what the script sends.
-        tell: told each metric that the script logs to its run, as an event holds it.
+        tell: told each metric that the script logs to its run, or to one that it made, as an event holds it.
     """
 
     def __init__(
@@ -159,8 +161,12 @@ class Relay:
                 400, {"error_code": "INVALID_PARAMETER_VALUE", "message": "not a path of MLflow's"}
             )
         answer = self._answer(method, target, headers, body)
-        if method == "POST" and answer[0] == 200 and _TOLD.search(urlsplit(target).path):
-            self._tell_metrics(body)
+        if method == "POST" and answer[0] == 200:
+            path = urlsplit(target).path
+            if _TOLD.search(path):
+                self._tell_metrics(body)
+            elif _MADE.search(path):
+                self._metrics.note_made(answer)
         return answer
 
     def _answer(self, method: str, target: str, headers: dict[str, str], body: IO[bytes]) -> Answer:
@@ -307,10 +313,11 @@ class Relay:
 
     def _tell_metrics(self, body: IO[bytes]) -> None:
         said = read_object(read_message(body)) if size_of(body) <= LONGEST_MESSAGE else {}
-        if self._is_own(said):
-            for metric in self._metrics.new_in(said):
-                self._tell_metric(metric)
+        if (run := run_of(said)) is None:
+            return
+        other = None if self._is_own(said) else run  # that it is one of this job's, the gateway has judged
+        for metric in self._metrics.new_in(said, other):
+            self._tell_metric(metric)
 
     def _is_own(self, said: dict[str, Any]) -> bool:
-        named = said.get("run_id") or said.get("run_uuid")
-        return (named[0] if isinstance(named, list) else named) in {self.given_id, self.real_id}
+        return run_of(said) in {self.given_id, self.real_id}

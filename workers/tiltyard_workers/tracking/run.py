@@ -50,7 +50,7 @@ class TrackedRun:
         server: MLflow; None where there is none.
         claim: the attempt that it records.
         root: the attempt's folder.
-        tell: told each metric that the script logs to its run.
+        tell: told each metric that the script logs to its run, or to one that it made.
     """
 
     def __init__(self, server: TrackingServer | None, claim: Claim, root: Path, tell: Tell) -> None:

@@ -87,6 +87,7 @@ def _of_newest_attempt(job: str, name: str) -> Select[Any]:
         .where(
             col(EventRow.kind) == EventKind.metric,
             col(EventRow.data)["name"].astext == name,
+            col(EventRow.data)["run"].is_(None),  # else it is of another run that the job made
             col(EventRow.attempt) == col(JobRow.attempt),
             col(EventRow.seq) > claim,
         )
