@@ -265,9 +265,92 @@ async def test_a_job_registers_models_of_its_own_run_alone(gateway: Gateway, use
     assert (await job("POST", f"{api}/model-versions/set-tag", tag)).is_success
 
 
-async def logged_model(job: Caller, experiment: str, run: str) -> str:
+async def test_a_job_removes_runs_that_it_made_and_no_other(
+    gateway: Gateway, user: Caller, name: str
+) -> None:
+    other, their_job, their_run = await job_with_run(gateway, user, name)
+    _, job, own = await job_with_run(gateway, user, f"{name} b")
+
+    async def nested(of: Caller, beside: str) -> str:
+        wanted = {"experiment_id": await experiment_of(user, beside), "start_time": 1}
+        return str((await of("POST", f"{RUNS}/create", wanted)).json()["run"]["info"]["run_id"])
+
+    async def stage(run: str) -> str:
+        return str((await user("GET", f"{RUNS}/get?run_id={run}")).json()["run"]["info"]["lifecycle_stage"])
+
+    mine = await nested(job, own)
+    assert (await job("POST", f"{RUNS}/delete", {"run_id": mine})).is_success
+    assert await stage(mine) == "deleted"
+    assert (await job("POST", f"{RUNS}/restore", {"run_id": mine})).is_success
+    assert await stage(mine) == "active"
+    theirs = await nested(their_job, their_run)
+    for verb in ("delete", "restore"):
+        assert denied(await job("POST", f"{RUNS}/{verb}", {"run_id": theirs}), other.job)
+        assert denied(
+            await job("POST", f"{RUNS}/{verb}", {"run_id": own}), "the record of this job's attempt"
+        )
+    said = {"run_id": own, "key": "tiltyard.nested", "value": "true"}
+    assert denied(await job("POST", f"{RUNS}/set-tag", said)), (
+        "nor does it say that the record is one of them"
+    )
+    assert {await stage(run) for run in (own, theirs)} == {"active"}
+
+
+async def test_a_job_describes_and_tags_the_registered_models_that_it_began_and_no_other(
+    gateway: Gateway, user: Caller, name: str
+) -> None:
+    _, job, _ = await job_with_run(gateway, user, name)
+    other, their_job, _ = await job_with_run(gateway, user, f"{name} b")
+    models = "/mlflow/api/2.0/mlflow/registered-models"
+    mine, theirs, nobodys = (f"{whose}-{secrets.token_hex(4)}" for whose in ("mine", "theirs", "nobodys"))
+    given = {"tags": [{"key": "kind", "value": "linear"}]}
+    for of, model in ((job, mine), (their_job, theirs), (user, nobodys)):
+        assert (await of("POST", f"{models}/create", {"name": model} | given)).is_success
+    changes: list[tuple[str, str, Any]] = [
+        ("PATCH", "update", {"description": "a line"}),
+        ("POST", "set-tag", {"key": "seen", "value": "yes"}),
+        ("DELETE", "delete-tag", {"key": "kind"}),
+    ]
+    for method, call, change in changes:
+        assert (await job(method, f"{models}/{call}", {"name": mine} | change)).is_success
+        assert denied(await job(method, f"{models}/{call}", {"name": theirs} | change), other.job)
+        assert denied(await job(method, f"{models}/{call}", {"name": nobodys} | change), "no job's")
+        missing = await job(method, f"{models}/{call}", {"name": f"{mine}-not"} | change)
+        assert (missing.status_code, missing.json()["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST")
+    for key in ("tiltyard.job", " Tiltyard.job"):
+        assert denied(await job("POST", f"{models}/set-tag", {"name": mine, "key": key, "value": "x"}))
+    assert denied(await job("POST", f"{models}/rename", {"name": mine, "new_name": f"{mine}-2"}))
+    found = (await user("GET", f"{models}/get?name={mine}")).json()["registered_model"]
+    tags = {tag["key"]: tag["value"] for tag in found["tags"]}
+    assert (found["description"], tags.get("seen"), "kind" in tags) == ("a line", "yes", False)
+
+
+async def test_a_version_of_a_model_that_a_job_logged_to_no_run_is_its_own_as_well(
+    gateway: Gateway, user: Caller, name: str
+) -> None:
+    _, job, run = await job_with_run(gateway, user, name)
+    _, stranger, _ = await job_with_run(gateway, user, f"{name} b")
+    api, model = "/mlflow/api/2.0/mlflow", f"m-{secrets.token_hex(4)}"
+    logged = await logged_model(job, await experiment_of(user, run), None)
+    await job("POST", f"{api}/registered-models/create", {"name": model})
+    source = {"name": model, "source": f"models:/{logged}", "model_id": logged}
+    assert (await job("POST", f"{api}/model-versions/create", source)).is_success
+    version = {"name": model, "version": "1"}
+    for call, change in (
+        ("model-versions/set-tag", {"key": "seen", "value": "yes"}),
+        ("registered-models/alias", {"alias": "champion"}),
+    ):
+        assert denied(await stranger("POST", f"{api}/{call}", version | change))
+        said = await job("POST", f"{api}/{call}", version | change)
+        assert said.is_success, said.text
+    gone = {"name": model, "alias": "champion"}
+    assert denied(await stranger("DELETE", f"{api}/registered-models/alias", gone))
+    assert (await job("DELETE", f"{api}/registered-models/alias", gone)).is_success
+
+
+async def logged_model(job: Caller, experiment: str, run: str | None) -> str:
     """A model that a job logged."""
-    said = {"experiment_id": experiment, "name": "model", "source_run_id": run}
+    said = {"experiment_id": experiment, "name": "model"} | ({} if run is None else {"source_run_id": run})
     made = await job("POST", "/mlflow/api/2.0/mlflow/logged-models", said)
     assert made.is_success, made.text
     return str(made.json()["model"]["info"]["model_id"])
