@@ -1,3 +1,4 @@
+from inspect import Parameter, signature
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,7 +10,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 from tiltyard.artifact_types import NotSaved, UnknownArtifactType, artifact_type, load, save, sort_of
 from tiltyard.artifact_types.reading import artifact_types_of
-from tiltyard.artifact_types.registry import of_class
+from tiltyard.artifact_types.registry import STANDARD, named, of_class
+from tiltyard_orchestrator.domain.graph import saving
 
 
 @pytest.mark.parametrize(
@@ -145,3 +147,12 @@ def test_artifact_types_are_found_in_the_source_of_a_plugin() -> None:
         "mine/data.csv": b"class D(ArtifactTaskInterface): ...",
     }
     assert artifact_types_of(files) == {"wave": "mine:W", "A": "mine.tasks:A", "B": "mine.tasks:B"}
+
+
+@pytest.mark.parametrize("name", sorted(STANDARD))
+def test_a_graph_is_checked_for_the_very_options_that_each_artifact_type_takes(name: str) -> None:
+    taken = list(signature(named(name).save).parameters.values())[3:]
+    assert {one.name: one.kind is Parameter.VAR_KEYWORD for one in taken} == {
+        one.name: one.variadic for one in saving.STANDARD[name]
+    }
+    assert saving.STANDARD.keys() == STANDARD.keys()

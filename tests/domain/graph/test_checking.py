@@ -141,6 +141,62 @@ def test_refused_is_only_what_can_never_fit(arguments: str, wrong: str | None) -
 
 
 @pytest.mark.parametrize(
+    ("task", "wrong"),
+    [
+        ("{name: table, args: {format: parquet}}", None),
+        ("{name: table, args: {index: false, sep: ;}}", None),
+        ("{name: table, args: {format: excel}}",
+         ("format", "mistyped_option", 'is one of "csv", "parquet", and "excel" is text (such as $kind)')),
+        ("{name: table, args: {format: $kind}}", None),
+        ("{name: table, args: {format: $whole}}",
+         ("format", "mistyped_option", 'is one of "csv", "parquet", and $whole is a whole number (such as $kind)')),
+        ("{name: table, args: {folder: elsewhere}}",
+         ("folder", "unknown_option", 'has no option \'folder\': it takes "format"')),
+        ("{name: json, args: {indent: 4}}", None),
+        ("{name: json, args: {indent: null}}", None),
+        ("{name: json, args: {indent: wide}}",
+         ("indent", "mistyped_option", 'is a whole number or nothing (null), and "wide" is text (such as $whole)')),
+        ("{name: json, args: {index: 4}}",
+         ("index", "unknown_option", "'json' has no option 'index' (did you mean 'indent'?)")),
+        ("{name: text, args: {suffix: md}}", None),
+        ("{name: figure, args: {dpi: 72}}", None),
+        ("{name: figure, args: {dpi: [72]}}",
+         ("dpi", "mistyped_option", "the option 'dpi' of 'figure' is a number, and [72] is a tuple of a whole number")),
+        ("{name: array, args: {format: npz}}",
+         ("format", "unknown_option", "'array' has no option 'format': it takes none")),
+        ("{name: waveform, args: {rate: fast}}", None),
+        ("{name: json, args: {indent: $nobody}}", ("indent", "unknown_reference", "")),
+    ],
+)  # fmt: skip
+def test_the_options_of_an_artifact_are_checked_before_anything_runs(
+    task: str, wrong: tuple[str, str, str] | None
+) -> None:
+    text = f"""
+    plugins: [mine]
+    parameters: {{whole: 3, kind: {{type: choice, choices: [csv, parquet]}}}}
+    graph: {{s: {{load: x}}}}
+    artifact_outputs:
+      kept:
+        contents: $s.x
+        task: {task}
+    """
+    found = [(one.pointer, one.code, one.detail) for one in problems_of(text)]
+    assert [(pointer, code) for pointer, code, _ in found] == (
+        [] if wrong is None else [(f"/artifact_outputs/kept/task/args/{wrong[0]}", wrong[1])]
+    )
+    assert all(wrong is not None and wrong[2] in detail for _, _, detail in found), found
+    assert all(one.line == 8 and one.column for one in problems_of(text))
+
+
+def test_a_plugin_that_has_an_artifact_type_of_our_name_takes_what_it_likes() -> None:
+    text = "graph: {s: {load: x}}\nartifact_outputs: {kept: {contents: $s.x, task: {name: array, args: {as: tiff}}}}"
+    own = catalogue.Catalogue([], {"mine": {"array"}})
+    told = [one.code for one in check_graph(read_graph(text), own)]
+    assert "unknown_option" not in told
+    assert codes(text) == ["unknown_option"]
+
+
+@pytest.mark.parametrize(
     ("step", "wrong"),
     [
         ("fit: $data", False),

@@ -4,7 +4,7 @@ Positional arguments fill the inputs in their order, keywords the rest, as Pytho
 positional ones, `**names` of the keywords.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,19 +104,30 @@ def _check_type(step: Step, wanted: TaskInput, value: Any, at: Path, scope: Scop
 
     if value is None and _may_be_null(wanted):
         return
-    found = reference(value)
-    if found is not None:
-        kind = refer(found)
-        fit, what = fits(kind, wanted.type), f"{found} is {in_words(kind)}"
-    elif isinstance(value, (list, dict)):
-        kind = type_of(value, refer)
-        fit, what = fits(kind, wanted.type), f"{shown(value)} is {in_words(kind)}"
-    else:
-        fit, what = fits_literal(value, wanted.type), f"{shown(value)} is {in_words(type_of(value))}"
-    if not fit:
+    if what := misfit(value, wanted.type, refer):
         such = scope.suggestion(wanted.type, step.name)
         detail = f"{wanted.name!r} of {step.task!r} is {in_words(wanted.type)}, and {what}{such}"
         tell("mistyped_argument", at, detail)
+
+
+def misfit(value: Any, wanted: Type, refer: Callable[[Reference], Type]) -> str:
+    """Return what a value is, where that can never be of the type `wanted`: `$x is text`; empty where it may fit.
+
+    Args:
+        value: as the file has it.
+        wanted: the type.
+        refer: tells what a reference gives.
+    """
+    found = reference(value)
+    if found is not None:
+        kind = refer(found)
+        fit, what = fits(kind, wanted), f"{found} is {in_words(kind)}"
+    elif isinstance(value, (list, dict)):
+        kind = type_of(value, refer)
+        fit, what = fits(kind, wanted), f"{shown(value)} is {in_words(kind)}"
+    else:
+        fit, what = fits_literal(value, wanted), f"{shown(value)} is {in_words(type_of(value))}"
+    return "" if fit else what
 
 
 def _may_be_null(wanted: TaskInput) -> bool:

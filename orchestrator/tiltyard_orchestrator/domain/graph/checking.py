@@ -1,7 +1,8 @@
 """Checks a graph against the tasks that it may use: every problem in one answer, each with its line and column.
 
 Those of its form are among them, and those of the plugins that it needs. Checked are names (tasks, steps, outputs, parameters,
-artifact types), arguments, types as far as they can be known, conditions, and that the steps do not go in circles.
+artifact types and their options), arguments, types as far as they can be known, conditions, and that the steps do not go in
+circles.
 """
 
 from tiltyard.wire.archives import Parameter
@@ -13,7 +14,7 @@ from tiltyard_orchestrator.domain.graph.fitting import fits, type_of
 from tiltyard_orchestrator.domain.graph.order import cycles
 from tiltyard_orchestrator.domain.graph.places import Path
 from tiltyard_orchestrator.domain.graph.references import Reference, references
-from tiltyard_orchestrator.domain.graph.saving import STANDARD
+from tiltyard_orchestrator.domain.graph.saving import STANDARD, check_options
 from tiltyard_orchestrator.domain.graph.scope import Scope, Unresolved
 from tiltyard_orchestrator.domain.graph.suggestions import Suggestions
 from tiltyard_orchestrator.domain.graph.telling import Teller
@@ -146,20 +147,26 @@ class _Checker:
         for one in self._graph.outputs:
             for at, found in references(one.contents, one.contents_at):
                 self._check_reference(found, at)
-            for at, found in references(one.options, (*one.contents_at[:2], "task", "args")):
+            for at, found in references(one.options, one.options_at):
                 self._check_reference(found, at)
+            if one.task in STANDARD and not self._is_of_a_plugin(one.task):
+                check_options(one, self._scope, self.tell)
             self._check_artifact_type(one.task, ("artifact_outputs", one.name, "task"))
 
     def _check_artifact_type(self, task: str | None, at: Path) -> None:
         of_plugins = self._catalogue.artifact_types
         if task is None or of_plugins is None or task in STANDARD or self._may_be_absent(task):
             return
-        names = STANDARD | set().union(*of_plugins.values()) if of_plugins else STANDARD
+        names = STANDARD.keys() | set().union(*of_plugins.values()) if of_plugins else STANDARD.keys()
         plugin, _, short = task.rpartition(".")
         if short in (of_plugins.get(plugin.partition(".")[0], ()) if plugin else names):
             return
         hint = self._suggestions.among(task, names, ": known are")
         self.tell("unknown_artifact_type", at, f"there is no artifact type {task!r}{hint}")
+
+    def _is_of_a_plugin(self, task: str | None) -> bool:
+        """Whether a plugin has an artifact type of this name, which then saves in place of the SDK's."""
+        return any(task in names for names in (self._catalogue.artifact_types or {}).values())
 
     def _may_be_absent(self, task: str) -> bool:
         """Whether an artifact type may be one of a plugin of which nothing is known."""

@@ -87,6 +87,11 @@ class ArtifactOutput:
         """Where its contents stand, or what is nearest."""
         return ("artifact_outputs", self.name, "contents")
 
+    @property
+    def options_at(self) -> Path:
+        """Where its options stand."""
+        return ("artifact_outputs", self.name, "task", "args")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Definition:
