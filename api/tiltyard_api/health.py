@@ -15,13 +15,15 @@ class Health(WireModel):
     """How the gateway is. Jobs are accepted while the database answers; the rest catches up when it is back."""
 
     status: Literal["ok", "degraded", "down"]
-    """`degraded`: jobs are accepted, and something else is away; `down`: they are not."""
+    """`degraded`: jobs are accepted, and something else is away or full; `down`: they are not."""
     version: str
     database: bool
     broker: bool
     """Away, jobs are accepted and start later."""
     store: bool
     """Away, archives are not accepted, and files cannot be had."""
+    store_full: bool
+    """There is no room: what is sent is answered with 507 `store_full`, jobs whose archives are here are accepted."""
     keeper: bool
     """Whether this gateway publishes what is due and notices workers that were lost."""
 
@@ -38,12 +40,14 @@ async def get_health(here: Here, response: Response) -> Health:
     response.status_code = 200 if answers.database else 503
     status: Literal["ok", "degraded", "down"] = "down"
     if answers.database:
-        status = "ok" if answers.broker and answers.store and keeper else "degraded"
+        well = answers.broker and answers.store and answers.room and keeper
+        status = "ok" if well else "degraded"
     return Health(
         status=status,
         version=__version__,
         database=answers.database,
         broker=answers.broker,
         store=answers.store,
+        store_full=answers.store and not answers.room,
         keeper=keeper,
     )

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,6 +61,36 @@ async def test_a_file_that_finds_no_room_is_not_there_and_comes_when_there_is(
     disk.empty()
     assert (await cramped.user.put(f"{path}/picture", content=PICTURE)).status_code == 200
     assert (await cramped.user.get(f"{path}/picture")).content == PICTURE
+
+
+@pytest.mark.parametrize("lacking", ["bytes", "files"])
+async def test_health_says_that_the_store_is_full_before_anybody_is_refused(
+    start_gateway: Start, another_database: str, tmp_path: Path, until: Any, lacking: str
+) -> None:
+    disk = Disk(tmp_path / "wide", mebibytes=64, files=200 if lacking == "files" else 0)
+    if not disk.mounted:
+        pytest.skip("only who may mount has a small disk to fill")
+    try:
+        async with start_gateway(database_url=another_database, store_dir=disk.folder / "store") as gateway:
+
+            async def says(status: str, *, full: bool) -> bool:
+                answer = await gateway.nobody.get(f"{gateway.url}/health")
+                said = answer.json()
+                assert answer.status_code == 200, "it is no reason to start a gateway anew"
+                assert said["store"], "what is there can be had"
+                return (said["status"], said["store_full"]) == (status, full)
+
+            await until(lambda: says("ok", full=False))
+            if lacking == "files":
+                disk.fill()
+                os.truncate(disk.folder / BALLAST / "bytes", 0)
+            else:
+                leave(disk, 8)
+            await until(lambda: says("degraded", full=True))
+            disk.empty()
+            await until(lambda: says("ok", full=False))
+    finally:
+        disk.close()
 
 
 @pytest.mark.parametrize("room", [1, 4, 7], ids=["upload", "entry", "store"])

@@ -7,11 +7,15 @@ import errno
 import hashlib
 import shutil
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import pytest
 
 from tests.servers import free_port, s3_server
+from tiltyard_orchestrator.artifacts import s3
 from tiltyard_orchestrator.artifacts.folder import FolderStore
 from tiltyard_orchestrator.artifacts.keep import keep
 from tiltyard_orchestrator.artifacts.s3 import S3Store
@@ -152,6 +156,50 @@ async def test_a_folder_that_cannot_be_written_is_away(
     monkeypatch.setattr(shutil, "copyfileobj", protected)
     with pytest.raises(StoreAway, match="Read-only"):
         await store.put("a", file)
+
+
+class Bucket(BaseHTTPRequestHandler):
+    """As much of an S3 server as an upload needs; it refuses uploads with an error of this name."""
+
+    refuses = ""
+
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        said = f"<Error><Code>{self.refuses}</Code><Message>no</Message></Error>" if self.refuses else ""
+        self.send_response(507 if self.refuses else 200)
+        self.send_header("Content-Type", "application/xml")
+        self.send_header("Content-Length", str(len(said)))
+        self.send_header("ETag", '"e"')
+        self.end_headers()
+        self.wfile.write(said.encode())
+
+    def log_message(self, *_: Any) -> None: ...
+
+
+async def test_a_server_that_said_it_is_full_is_taken_for_full_until_it_takes_something(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Bucket) as server:
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_address[1]}"
+        store = S3Store(address, bucket="full", access_key="a", secret_key="b" * 8)
+        assert await store.has_room()
+        for code, room in (("EntityTooLarge", True), ("XMinioStorageFull", False)):
+            monkeypatch.setattr(Bucket, "refuses", code)
+            with pytest.raises(StoreFull):
+                await store.put("job/1/x", file)
+            assert await store.has_room() is room
+        monkeypatch.setattr(s3, "REMEMBER_FULL_SECONDS", 0.0)
+        assert await store.has_room(), "it is asked again some time"
+        monkeypatch.undo()
+        assert not await store.has_room()
+        await store.put("job/1/x", file)
+        assert await store.has_room()
+        server.shutdown()
 
 
 async def test_a_server_that_is_away_is_said_to_be(file: Path) -> None:

@@ -188,7 +188,10 @@ CELL_RESULT = {
     "parameters": None, "metrics": {"robust_accuracy": 0.42, "loss": "NaN"},
 }  # fmt: skip
 REPORTED = {"at": FINISHED, "kind": "metric", "data": EVENT["data"]}
-HEALTH = {"status": "ok", "version": "0.1.0", "database": True, "broker": True, "store": True, "keeper": True}
+HEALTH = {
+    "status": "ok", "version": "0.1.0", "database": True, "broker": True, "store": True, "store_full": False,
+    "keeper": True,
+}  # fmt: skip
 
 
 def page(item: dict[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,8 @@ class Answers:
     database: bool
     broker: bool
     store: bool
+    room: bool
+    """Whether there is room in the store."""
 
 
 class Checkup:
@@ -42,9 +44,10 @@ class Checkup:
             return self._last
 
     async def _ask(self) -> Answers:
-        asked = (self._database.ready(), self._publisher.ready(), self._store.ready())
-        database, broker, store = await asyncio.gather(*map(_in_time, asked))
-        return Answers(database=database, broker=broker, store=store)
+        store = self._store
+        asked = (self._database.ready(), self._publisher.ready(), store.ready(), store.has_room())
+        database, broker, ready, room = await asyncio.gather(*map(_in_time, asked))
+        return Answers(database=database, broker=broker, store=ready, room=room)
 
 
 async def _in_time(asked: Awaitable[bool]) -> bool:

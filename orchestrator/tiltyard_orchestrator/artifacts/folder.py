@@ -10,6 +10,11 @@ from pathlib import Path
 
 from tiltyard_orchestrator.artifacts.store import CHUNK, Missing, StoreAway, StoreFull, place
 
+LEAST_ROOM = 16 << 20
+"""Bytes: with less an ordinary archive or model finds none."""
+LEAST_FILES = 16
+"""A file needs itself and the folders that it is in."""
+
 
 class FolderStore:
     """Keeps bytes in files under one folder.
@@ -24,6 +29,10 @@ class FolderStore:
     async def ready(self) -> bool:
         """Whether the folder is there and can be written."""
         return await asyncio.to_thread(self._ready)
+
+    async def has_room(self) -> bool:
+        """Whether bytes and files are left on the disk; of a quota nothing is known before it is met."""
+        return await asyncio.to_thread(self._has_room)
 
     async def put(self, key: str, source: Path) -> None:
         """Copy a file in."""
@@ -75,6 +84,15 @@ class FolderStore:
         except OSError:
             return False
         return os.access(self._folder, os.W_OK)
+
+    def _has_room(self) -> bool:
+        try:
+            disk = os.statvfs(self._folder)
+        except OSError as error:
+            raise _away(error) from error
+        counts_files = disk.f_files > 0  # some file systems make room for files as they are needed
+        files = disk.f_favail >= LEAST_FILES or not counts_files
+        return files and disk.f_bavail * disk.f_frsize >= LEAST_ROOM
 
     def _put(self, path: Path, source: Path) -> None:
         beside = self._folder / f".{secrets.token_hex(8)}.partial"

@@ -6,6 +6,7 @@ Object tags are never used: some servers write them over the object's bytes.
 import asyncio
 import errno
 import re
+import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -24,6 +25,10 @@ Answer = TypeVar("Answer")
 THREADS = 16
 NOT_THERE = frozenset({"NoSuchKey", "NoSuchObject", "ResourceNotFound"})
 FULL = frozenset({"XMinioStorageFull", "QuotaExceeded", "EntityTooLarge", "InsufficientStorage"})
+TOO_LARGE = "EntityTooLarge"
+"""Of one object: there may be room for others."""
+REMEMBER_FULL_SECONDS = 300.0
+"""How long a server is taken for full that said so, unless it takes something meanwhile: S3 has no call that asks for room."""
 MADE_ALREADY = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
 
 
@@ -51,6 +56,7 @@ class S3Store:
     ) -> None:
         self._bucket = bucket
         self._bucket_is_there = False
+        self._full_at = float("-inf")
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="s3")
         known = {"access_key": access_key, "secret_key": secret_key, "region": region or "us-east-1"}
         self._public = _client(public_endpoint, **known) if public_endpoint else None
@@ -71,6 +77,10 @@ class S3Store:
         except OSError:
             return False
         return True
+
+    async def has_room(self) -> bool:
+        """Whether the last upload found room, if there was one within minutes."""
+        return time.monotonic() - self._full_at > REMEMBER_FULL_SECONDS
 
     async def put(self, key: str, source: Path) -> None:
         """Upload a file; the object appears when it is whole."""
@@ -124,6 +134,7 @@ class S3Store:
         if not self._bucket_is_there:
             self._find_bucket()
         self._client.fput_object(self._bucket, name, str(source))
+        self._full_at = float("-inf")
 
     def _find_bucket(self) -> None:
         if not self._client.bucket_exists(self._bucket):
@@ -143,6 +154,7 @@ class S3Store:
             if code in NOT_THERE:
                 raise Missing(str(arguments)) from error
             if code in FULL:
+                self._full_at = self._full_at if code == TOO_LARGE else time.monotonic()
                 raise StoreFull(errno.ENOSPC, f"the bucket {self._bucket} has no room left") from error
             raise StoreAway(f"the object store did not answer as it should: {code or error}") from error
 

@@ -34,6 +34,14 @@ class Store(Protocol):
         """Whether the store can be used now."""
         ...
 
+    async def has_room(self) -> bool:
+        """Whether what is put now finds room, as far as the store can know without writing.
+
+        Raises:
+            StoreAway: the store does not answer.
+        """
+        ...
+
     async def put(self, key: str, source: Path) -> None:
         """Keep a local file's bytes; what was under the key is replaced.
 
