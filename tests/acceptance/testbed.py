@@ -151,12 +151,12 @@ def reachable(url: str, token: str = "") -> bool:
 
 
 @contextmanager
-def site(folder: Path, database_url: str) -> Iterator[Testbed]:
+def site(folder: Path, database_url: str, *, broker: str | None = None) -> Iterator[Testbed]:
     """Gateway and worker as separate processes on a PostgreSQL, a RabbitMQ and an S3 server given by settings."""
     home = folder / "config"
     home.mkdir(exist_ok=True)
     with ExitStack() as stack:
-        broker = stack.enter_context(rabbitmq_vhost())
+        broker = broker or stack.enter_context(rabbitmq_vhost())
         port, mlflow_port, store_port = free_port(), free_port(), free_port()
         store_settings, store_command = s3_on(_made(folder / "s3"), store_port)
         mlflow_url = f"http://127.0.0.1:{mlflow_port}"
