@@ -71,7 +71,7 @@ def _drawn(picture: Picture) -> bytes:
     from matplotlib.backends.backend_svg import FigureCanvasSVG  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
 
-    from tiltyard_api.drawing import heat, lines, style  # noqa: PLC0415
+    from tiltyard_api.drawing import heat, legend, lines, style  # noqa: PLC0415
 
     with mpl.rc_context():
         mpl.rcdefaults()  # whatever this machine's matplotlibrc says
@@ -80,8 +80,9 @@ def _drawn(picture: Picture) -> bytes:
         figure = Figure(figsize=size, dpi=PIXELS_PER_INCH, layout="constrained")
         canvas = (FigureCanvasAgg if picture.form == "png" else FigureCanvasSVG)(figure)
         axes = figure.add_subplot()
-        (heat if picture.heatmap else lines).draw(figure, axes, picture.curves)
+        drawn = (heat if picture.heatmap else lines).draw(figure, axes, picture.curves)
         style.write_around(figure, axes, picture.curves, title=picture.title, bands=not picture.heatmap)
+        legend.draw(figure, axes, picture.curves, drawn)
         file = io.BytesIO()
         # bbox "tight" would give another size than the one that was asked for.
         getattr(canvas, f"print_{picture.form}")(file, metadata=METADATA[picture.form])

@@ -16,8 +16,8 @@ LEAST_SHARE = 0.1
 """Where all values are smaller, two decimals tell nothing of them."""
 
 
-def draw(figure: Any, axes: Any, curves: Curves) -> None:
-    """Draw a field per value of `x` and line."""
+def draw(figure: Any, axes: Any, curves: Curves) -> list[Any]:
+    """Draw a field per value of `x` and line; none of them is a line to be named."""
     values = _fields(curves)
     axes.patch.set(hatch="////", edgecolor="#BBBBBB", facecolor="#F2F2F2")
     mesh = axes.pcolormesh(np.ma.masked_invalid(values), cmap="viridis")
@@ -41,6 +41,7 @@ def draw(figure: Any, axes: Any, curves: Curves) -> None:
     bar.set_label(style.drawable(curves.y_label, style.room(height * 0.8, 9)))
     if values.size <= WRITTEN_UP_TO:
         _write_numbers(axes, values, mesh)
+    return []
 
 
 def _fields(curves: Curves) -> Any:

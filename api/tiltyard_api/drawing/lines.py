@@ -6,21 +6,16 @@ from typing import Any
 import matplotlib as mpl
 
 from tiltyard.wire.curves import CurveLine, Curves
-from tiltyard_api.drawing import style
+from tiltyard_api.drawing import legend, style
 from tiltyard_orchestrator.domain.curves.rows import key, label
 
 ORDERED_FROM = 4
 """From as many lines on, those of a number get colours in its order."""
 MARKED_UP_TO = 60
-LEGEND_INSIDE_UP_TO = 6
-LEGEND_LOOSE_UP_TO = 16
-LEGEND_BESIDE_FROM_INCHES = 3.5
-SEARCHED_UP_TO = 600
-"""With more points, looking for a free place for the legend takes too long."""
 
 
-def draw(figure: Any, axes: Any, curves: Curves) -> None:
-    """Draw the lines that have points."""
+def draw(figure: Any, axes: Any, curves: Curves) -> list[Any]:
+    """Draw the lines that have points; gives them, to be named."""
     lines = [line for line in curves.lines if line.points]
     _, height = figure.get_size_inches()
     look = _looks(curves, lines)
@@ -39,7 +34,7 @@ def draw(figure: Any, axes: Any, curves: Curves) -> None:
         style.name_along(axes, range(len(names)), names)
     if style.is_share([point.mean for line in lines for point in line.points]):
         axes.set_ylim(-0.03, 1.03)
-    _draw_legend(figure, axes, curves, drawn)
+    return drawn
 
 
 def _draw_line(axes: Any, line: CurveLine, how: dict[str, Any], *, joined: bool) -> Any:
@@ -48,7 +43,7 @@ def _draw_line(axes: Any, line: CurveLine, how: dict[str, Any], *, joined: bool)
     few = len(x) <= MARKED_UP_TO or not joined
     style_of_line = how["linestyle"] if joined and len(x) > 1 else "none"
     marker = how["marker"] if few else "none"
-    name = _label(axes.figure, line.label)
+    name = legend.name(axes.figure, line.label)
     size = 3 if len(x) > MARKED_UP_TO else None
     [drawn] = axes.plot(
         x, mean, color=how["color"], linestyle=style_of_line, marker=marker, markersize=size, label=name
@@ -67,7 +62,7 @@ def _draw_line(axes: Any, line: CurveLine, how: dict[str, Any], *, joined: bool)
 def _draw_bars(axes: Any, curves: Curves, line: CurveLine, how: dict[str, Any], *, aside: float) -> Any:
     place = {key(value): at for at, value in enumerate(curves.values)}
     x = [place[key(point.x)] + aside for point in line.points]
-    name = _label(axes.figure, line.label)
+    name = legend.name(axes.figure, line.label)
     mean = [point.mean for point in line.points]
     colour, marker = how["color"], how["marker"]
     [drawn] = axes.plot(x, mean, color=colour, linestyle="none", marker=marker, markersize=6, label=name)
@@ -98,27 +93,6 @@ def _looks(curves: Curves, lines: Sequence[CurveLine]) -> list[dict[str, Any]]:
 
 def _is_number(line: CurveLine) -> bool:
     return all(isinstance(one, (int, float)) and not isinstance(one, bool) for one in line.values.values())
-
-
-def _draw_legend(figure: Any, axes: Any, curves: Curves, drawn: Sequence[Any]) -> None:
-    if not curves.by or not drawn:
-        return
-    # Named one by one: matplotlib itself leaves out whatever is called _like_this.
-    said = {"handles": drawn, "title": _label(figure, ", ".join(curves.by)), "alignment": "left"}
-    points = sum(len(line.points) for line in curves.lines)
-    width, _ = figure.get_size_inches()
-    if len(drawn) <= LEGEND_INSIDE_UP_TO and points <= SEARCHED_UP_TO:
-        axes.legend(**said)
-    elif width < LEGEND_BESIDE_FROM_INCHES:
-        axes.legend(**said, loc="upper right").set_in_layout(False)
-    else:
-        close = {"fontsize": 7, "labelspacing": 0.25} if len(drawn) > LEGEND_LOOSE_UP_TO else {}
-        figure.legend(**said, loc="outside right upper", **close)
-
-
-def _label(figure: Any, text: str) -> str | None:
-    width, _ = figure.get_size_inches()
-    return style.drawable(text, style.room(width * 0.3, 8)) if text else None
 
 
 def _number(value: Any) -> float:

@@ -84,7 +84,7 @@ def name_along(axes: Any, places: Sequence[float], names: Sequence[str]) -> None
     """Put names below their places; leaning, where they would touch."""
     width, _ = axes.figure.get_size_inches()
     longest = max(map(len, names), default=0)
-    fit = longest <= room(width * 0.8 / max(1, len(names)), 8.5)
+    fit = longest + 1 < room(width * 0.8 / max(1, len(names)), 8.5)
     axes.set_xticks(places, names, rotation=0 if fit else 30, ha="center" if fit else "right")
 
 
