@@ -24,13 +24,11 @@ from tiltyard.cli.options import (
     StartAt,
     Timeout,
     Wait,
-    dependencies,
-    moment,
     pairs,
 )
 from tiltyard.cli.show import on_terminal, print_json, safe, size
+from tiltyard.cli.wanted import as_wanted
 from tiltyard.client import Client
-from tiltyard.client.submission import Wanted
 from tiltyard.wire.archives import Archive
 from tiltyard.wire.jobs import Job, Validation
 
@@ -73,25 +71,23 @@ def submit(
     values = pairs(parameter, "-P")
     with connected(as_json=as_json, refused=exits.USAGE if wait or follow else exits.REFUSED) as client:
         archive = send(client, path)
-        wanted: Wanted = {
-            "experiment": experiment or experiment_of(archive, path),
-            "entry_point": entry,
-            "parameters": values,
-            "queue": queue,
-            "timeout": timeout,
-            "queue_timeout": queue_timeout,
-            "progress_timeout": progress_timeout,
-            "max_attempts": max_attempts,
-            "after": dependencies(after) or [],
-            "start_at": moment(start_at),
-            "plugins": plugin or [],
-            "description": description,
-            "tags": tag or [],
-        }
-        if retry_on:
-            wanted["retry_on"] = retry_on
-        if priority is not None:
-            wanted["priority"] = priority
+        wanted = as_wanted(
+            experiment=experiment or experiment_of(archive, path),
+            entry=entry,
+            parameters=values,
+            queue=queue,
+            timeout=timeout,
+            queue_timeout=queue_timeout,
+            progress_timeout=progress_timeout,
+            max_attempts=max_attempts,
+            retry_on=retry_on,
+            priority=priority,
+            after=after,
+            start_at=start_at,
+            plugin=plugin,
+            description=description,
+            tag=tag,
+        )
         if dry_run:
             _show_validation(client.validate(archive, **wanted), as_json=as_json)
             return

@@ -22,14 +22,12 @@ from tiltyard.cli.options import (
     StartAt,
     Timeout,
     Wait,
-    dependencies,
-    moment,
     pairs,
 )
 from tiltyard.cli.show import print_json, safe
 from tiltyard.cli.submit import experiment_of, send
 from tiltyard.cli.sweep_wait import stay
-from tiltyard.client.submission import Wanted
+from tiltyard.cli.wanted import as_wanted
 from tiltyard.wire.sweeps import Sweep, SweepPlan
 
 
@@ -95,25 +93,23 @@ def run(
         raise typer.BadParameter("give a parameter several values, or use `tiltyard submit`", param_hint="-P")
     with connected(as_json=as_json, refused=exits.USAGE if wait else exits.REFUSED) as client:
         archive = send(client, path)
-        wanted: Wanted = {
-            "experiment": experiment or experiment_of(archive, path),
-            "entry_point": entry,
-            "parameters": given.fixed,
-            "queue": queue,
-            "timeout": timeout,
-            "queue_timeout": queue_timeout,
-            "progress_timeout": progress_timeout,
-            "max_attempts": max_attempts,
-            "after": dependencies(after) or [],
-            "start_at": moment(start_at),
-            "plugins": plugin or [],
-            "description": description,
-            "tags": tag or [],
-        }
-        if retry_on:
-            wanted["retry_on"] = retry_on
-        if priority is not None:
-            wanted["priority"] = priority
+        wanted = as_wanted(
+            experiment=experiment or experiment_of(archive, path),
+            entry=entry,
+            parameters=given.fixed,
+            queue=queue,
+            timeout=timeout,
+            queue_timeout=queue_timeout,
+            progress_timeout=progress_timeout,
+            max_attempts=max_attempts,
+            retry_on=retry_on,
+            priority=priority,
+            after=after,
+            start_at=start_at,
+            plugin=plugin,
+            description=description,
+            tag=tag,
+        )
         if dry_run:
             plan = client.plan_sweep(archive, axes=given.axes, seed=seed, **chosen, **wanted)
             _show_plan(plan, as_json=as_json)
