@@ -7,13 +7,12 @@ then get its own kind of error.
 """
 
 import re
-import shutil
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -23,34 +22,23 @@ from tiltyard_workers.tracking.messages import (
     Metrics,
     as_json,
     chunks_of,
-    experiment_of,
-    place_of,
     read_message,
     read_object,
     run_of,
     size_of,
-    speaks_for_us,
 )
+from tiltyard_workers.tracking.names import Names
 from tiltyard_workers.tracking.patience import Patience
 from tiltyard_workers.tracking.server import FILE_PATIENCE, JOB_HEADER, PATIENCE, TrackingServer, bearer
+from tiltyard_workers.tracking.stand_in import FILE, LONGEST_MESSAGE, StandIn
 from tiltyard_workers.tracking.targets import address_of, is_served
 
 AWAY_SECONDS = 5.0
 """How long MLflow is not asked again after it did not answer: a script that logs in a loop must not wait each time."""
 LONGEST_AWAY_SECONDS = 60.0
 """It doubles up to this each time that MLflow did not answer again."""
-LONGEST_MESSAGE = 4 << 20
-"""What is longer is a file, and is neither read into memory nor kept as a message."""
-MOST_FILE_BYTES = 8 << 30
-"""Of all files that are kept while MLflow is away."""
 _TOLD = re.compile(r"/runs/log-(metric|batch)$")
 _MADE = re.compile(r"/runs/create$")
-_RUN_WRITES = re.compile(
-    r"^/api/2\.\d/mlflow/runs/(log-metric|log-batch|log-parameter|set-tag|delete-tag|update|log-model|log-inputs|outputs)$"
-)
-_FILE = re.compile(r"^/api/2\.0/mlflow-artifacts/artifacts/(?P<path>.+)$")
-_OF_A_MODEL = re.compile(r"[0-9]+/models/")
-_EXPERIMENT = re.compile(r"^/api/2\.0/mlflow/experiments/get(-by-name)?$")
 _HOP = {
     "connection",
     "transfer-encoding",
@@ -66,7 +54,6 @@ _HOP = {
 }
 """What is about the connection, or says who asks: that says the relay."""
 _AWAY = {"error_code": "TEMPORARILY_UNAVAILABLE", "message": "MLflow is away; the job goes on"}
-_NOT_YOURS = "tags that begin with 'tiltyard.' are the testbed's own"
 
 Tell = Callable[[dict[str, Any]], None]
 
@@ -96,7 +83,6 @@ class Relay:
         tell: Tell,
     ) -> None:
         self._server = server
-        self._run = run
         self._begin = begin
         self._job = job
         self._bearer = self._as_job = bearer(token)
@@ -104,31 +90,36 @@ class Relay:
         self._tell_metric = tell
         self._metrics = Metrics()
         self._patience = Patience()
-        self.given_id = str(run["info"]["run_id"])
-        """What the script is told that its run is called, while MLflow has not named it."""
-        self._given_at = str(run["info"]["artifact_uri"])
-        self.real_id: str | None = None
-        self._files_at = ""
+        self._names = Names(run["info"])
         self._away_until = 0.0
         self._away_seconds = AWAY_SECONDS
-        self._kept_bytes = 0
         self._lock = threading.Lock()
-        folder.mkdir()
-        self._folder = folder
-        self.journal = Journal(folder / "journal.jsonl")
+        self._stand_in = StandIn(folder, run, self._names, self._lock)
         self._door = Door(self.answer, folder)
+
+    @property
+    def given_id(self) -> str:
+        """What the script is told that its run is called, while MLflow has not named it."""
+        return self._names.given_id
+
+    @property
+    def real_id(self) -> str | None:
+        """MLflow's name for the run; None while it has none."""
+        return self._names.real_id
+
+    @property
+    def journal(self) -> Journal:
+        """What MLflow was not told yet."""
+        return self._stand_in.journal
 
     @property
     def files(self) -> Path:
         """Where the script's files are while MLflow does not have them."""
-        return self._folder / "files"
+        return self._stand_in.files
 
     def move(self, folder: Path) -> None:
         """Take journal and files to another folder, when the attempt's own is about to go."""
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with self._lock:
-            self._folder = self._folder.rename(folder)
-            self.journal.move(folder / "journal.jsonl")
+        self._stand_in.move(folder)
 
     @property
     def url(self) -> str:
@@ -173,7 +164,7 @@ class Relay:
         def ask() -> Answer | None:
             return self._asked(method, target, headers, body)
 
-        answer = ask() or self._in_its_place(method, target, body)
+        answer = ask() or self._stand_in.answer(method, target, body)
         if answer is None and self._server is not None:
             answer = self._patience.wait_for(ask)
         return answer or as_json(503, _AWAY)
@@ -188,7 +179,9 @@ class Relay:
     def _pass_on(self, method: str, target: str, headers: dict[str, str], body: IO[bytes]) -> Answer | None:
         assert self._server is not None
         sent = {name: value for name, value in headers.items() if name.lower() not in _HOP}
-        content = self._named(read_message(body)) if size_of(body) <= LONGEST_MESSAGE else chunks_of(body)
+        content = (
+            self._names.put_into(read_message(body)) if size_of(body) <= LONGEST_MESSAGE else chunks_of(body)
+        )
         length = len(content) if isinstance(content, bytes) else size_of(body)
         try:
             with self._server.http.stream(
@@ -196,12 +189,12 @@ class Relay:
                 self._address(target),
                 headers=sent | self._bearer | {"Content-Length": str(length)},
                 content=content,
-                timeout=FILE_PATIENCE if _FILE.match(urlsplit(target).path) else PATIENCE,
+                timeout=FILE_PATIENCE if FILE.match(urlsplit(target).path) else PATIENCE,
             ) as answer:
                 if answer.status_code in {502, 503, 504}:
                     self._step_aside()
                     return None
-                said = spool(self._folder)  # whoever sends it closes it
+                said = spool(self._stand_in.folder)  # whoever sends it closes it
                 for chunk in answer.iter_bytes():
                     said.write(chunk)
         except httpx.HTTPError:
@@ -221,7 +214,7 @@ class Relay:
             return False
         try:
             if self.real_id is None:
-                self.real_id, self._files_at = self._begin()
+                self._names.learn(*self._begin())
             self.journal.replay(self._tell)
         except (httpx.HTTPError, OSError, ValueError, KeyError, TypeError):
             self._step_aside()
@@ -241,83 +234,22 @@ class Relay:
         ask, url = self._server.http.request, self._address(entry.path)
         if not entry.file:
             headers = self._as_job | {"Content-Type": "application/json"}
-            return ask(entry.method, url, content=self._named(entry.body.encode()), headers=headers)
+            return ask(entry.method, url, content=self._names.put_into(entry.body.encode()), headers=headers)
         with (self.files / entry.file).open("rb") as file:
             small = size_of(file) <= LONGEST_MESSAGE
-            content = self._named(read_message(file)) if small else chunks_of(file)
+            content = self._names.put_into(read_message(file)) if small else chunks_of(file)
             return ask(entry.method, url, content=content, headers=self._as_job, timeout=FILE_PATIENCE)
 
     def _address(self, target: str) -> httpx.URL:
         assert self._server is not None
-        return address_of(self._server.http.base_url, self._named(target))
-
-    def _named(self, text: Any) -> Any:
-        """The run's real name, where the script only knows the one it was given before MLflow had named it."""
-        if self.real_id is None or self.real_id == self.given_id:
-            return text
-        for given, real in (
-            (self._given_at, self._files_at),
-            (place_of(self._given_at), place_of(self._files_at)),
-            (quote(place_of(self._given_at), safe=""), quote(place_of(self._files_at), safe="")),
-            (self.given_id, self.real_id),
-        ):
-            text = (
-                text.replace(given.encode(), real.encode())
-                if isinstance(text, bytes)
-                else text.replace(given, real)
-            )
-        return text
-
-    def _in_its_place(self, method: str, target: str, body: IO[bytes]) -> Answer | None:
-        path, query = urlsplit(target).path, parse_qs(urlsplit(target).query)
-        if path in {"/health", "/version"}:
-            return 200, {}, b"OK"
-        if method == "GET" and path.endswith("/runs/get") and self._is_own(query):
-            return as_json(200, {"run": self._run})
-        if method == "GET" and _EXPERIMENT.match(path):
-            return as_json(200, {"experiment": experiment_of(self._run["info"], query)})
-        if method == "POST" and _RUN_WRITES.match(path) and size_of(body) <= LONGEST_MESSAGE:
-            message = read_message(body)
-            if self._is_own(read_object(message)):
-                return self._keep_message(Entry(method=method, path=target, body=message.decode()))
-        if (file := _FILE.match(path)) and method == "PUT" and not _OF_A_MODEL.match(file["path"]):
-            return self._keep_file(unquote(file["path"]), target, body)
-        return None
-
-    def _keep_message(self, entry: Entry) -> Answer:
-        if speaks_for_us(read_object(entry.body.encode())):
-            return as_json(403, {"error_code": "PERMISSION_DENIED", "message": _NOT_YOURS})
-        with self._lock:
-            self.journal.add(entry)
-        updates = urlsplit(entry.path).path.endswith("update")
-        return as_json(200, {"run_info": self._run["info"]} if updates else {})
-
-    def _keep_file(self, path: str, target: str, body: IO[bytes]) -> Answer:
-        roots = [f"{place_of(root).strip('/')}/" for root in (self._given_at, self._files_at) if root]
-        name = next((path.removeprefix(root) for root in roots if path.startswith(root)), "")
-        place = self.files / name
-        if not name or ".." in Path(name).parts or Path(name).is_absolute():
-            return as_json(
-                400, {"error_code": "INVALID_PARAMETER_VALUE", "message": "not a path of this run"}
-            )
-        with self._lock:
-            self._kept_bytes += size_of(body)
-            if self._kept_bytes > MOST_FILE_BYTES:
-                return as_json(507, {"error_code": "RESOURCE_EXHAUSTED", "message": "too much to keep"})
-            place.parent.mkdir(parents=True, exist_ok=True)
-            with place.open("wb") as out:
-                body.seek(0)
-                shutil.copyfileobj(body, out)
-            self.journal.add(Entry(method="PUT", path=target, file=name))
-        return as_json(200, {})
+        return address_of(self._server.http.base_url, self._names.put_into(target))
 
     def _tell_metrics(self, body: IO[bytes]) -> None:
         said = read_object(read_message(body)) if size_of(body) <= LONGEST_MESSAGE else {}
         if (run := run_of(said)) is None:
             return
-        other = None if self._is_own(said) else run  # that it is one of this job's, the gateway has judged
+        other = (
+            None if self._names.are_meant(said) else run
+        )  # that it is one of this job's, the gateway has judged
         for metric in self._metrics.new_in(said, other):
             self._tell_metric(metric)
-
-    def _is_own(self, said: dict[str, Any]) -> bool:
-        return run_of(said) in {self.given_id, self.real_id}
