@@ -422,6 +422,27 @@ def test_what_is_wrong_is_said_in_one_line(
     assert len(worker.log.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("nobody:wrong@{host}/{vhost}", "Login was refused"),
+        ("{user}@{host}/nowhere", "vhost nowhere not found"),
+    ],
+)
+def test_a_broker_that_turns_a_worker_away_is_told_in_one_line(
+    gateway: Gateway, work: Callable[..., Worker], place: str, said: str
+) -> None:
+    with rabbitmq_vhost() as url:
+        user, _, rest = url.removeprefix("amqp://").rpartition("@")
+        host, _, vhost = rest.partition("/")
+        worker = work("amqp://" + place.format(user=user, host=host, vhost=vhost))
+        assert worker.process.wait(60) == 1, worker.log
+    (line,) = worker.log.splitlines()
+    assert said in line
+    assert "TILTYARD_BROKER_URL" in line
+    assert worker.state == "stopped"
+
+
 def test_a_worker_waits_for_its_gateway(
     gateway: Gateway, embedded_broker: str, work: Callable[..., Worker]
 ) -> None:

@@ -7,6 +7,13 @@ from tiltyard_workers.redis_transport import serve_redis
 
 RUN_TASK = "tiltyard.run"
 DAY_SECONDS = 24 * 3600
+CONNECT_SECONDS = 4.0
+TURNED_AWAY = {403: "ACCESS_REFUSED", 406: "PRECONDITION_FAILED", 530: "NOT_ALLOWED"}
+"""What no waiting mends, by AMQP's numbers: a password, a right, a virtual host, a queue that was made otherwise."""
+
+
+class TurnedAway(Exception):
+    """The broker is there and will not have this worker; the words are the broker's own."""
 
 
 def make_celery(broker_url: str, queue: str) -> Celery:
@@ -52,6 +59,29 @@ def make_celery(broker_url: str, queue: str) -> Celery:
         worker_proc_alive_timeout=60,
     )
     return app
+
+
+def knock(app: Celery) -> None:
+    """Connect and declare the worker's queue as Celery will, which would try a wrong password for ever.
+
+    A broker that is away is no matter: Celery waits for it.
+
+    Raises:
+        TurnedAway: it does not let this worker in, or not to its queue.
+    """
+    with app.connection_for_read(connect_timeout=CONNECT_SECONDS) as connection:
+        if connection.transport.driver_type != "amqp":
+            return  # the embedded broker, whose password `tiltyard up` wrote down itself
+        away = (*connection.connection_errors, *connection.channel_errors)
+        try:
+            channel = connection.connect().channel()
+            for queue in app.amqp.queues.values():
+                queue(channel).declare()
+        except away as error:
+            code = getattr(error, "reply_code", None)
+            if code in TURNED_AWAY:
+                said = getattr(error, "reply_text", "").removeprefix(f"{TURNED_AWAY[code]} - ")
+                raise TurnedAway(said or str(error)) from error
 
 
 def _transport_options(broker_url: str) -> dict[str, object]:

@@ -71,11 +71,19 @@ def worker(
         image_digest=settings.image_digest,
     )
     _introduce(presence, settings)
-    typer.echo(f"worker {presence.id} serves {served} behind {chosen.name} for {settings.url}", err=True)
-    from tiltyard_workers.host import host  # noqa: PLC0415 - Celery is imported when everything else is right
+    # Celery is imported when everything else is right.
+    from tiltyard_workers.broker import TurnedAway, knock, make_celery  # noqa: PLC0415
+    from tiltyard_workers.host import host  # noqa: PLC0415
 
+    app = make_celery(settings.broker_url.get_secret_value(), served)
     try:
-        code = host(settings, queue=served, fence=chosen, presence=presence)
+        knock(app)
+    except TurnedAway as refusal:
+        presence.stop()
+        _stop(f"the broker that TILTYARD_BROKER_URL names does not have this worker of {served}: {refusal}")
+    typer.echo(f"worker {presence.id} serves {served} behind {chosen.name} for {settings.url}", err=True)
+    try:
+        code = host(app, settings, queue=served, fence=chosen, presence=presence)
     except BlockingIOError:
         _stop(f"a worker called {presence.id} runs here already; give this one another --name")
     raise typer.Exit(code)

@@ -17,13 +17,14 @@ import structlog
 from celery import Celery, signals
 
 from tiltyard.wire import Claim, ClaimRequest, WorkerOrder, WorkerState
-from tiltyard_workers.broker import RUN_TASK, make_celery
+from tiltyard_workers.broker import RUN_TASK
 from tiltyard_workers.fences.fence import Fence
 from tiltyard_workers.fences.strays import adopt_strays, end_strays
 from tiltyard_workers.gateway import Away, Gateway, Refused, Superseded
 from tiltyard_workers.parent import end_with_parent
 from tiltyard_workers.prefect.door import flows_served
 from tiltyard_workers.presence import Presence
+from tiltyard_workers.seldom import Seldom
 from tiltyard_workers.settings import WorkerSettings
 from tiltyard_workers.supervisor.attempt import Attempt
 from tiltyard_workers.supervisor.scratch import clear_leftovers, hold
@@ -43,8 +44,15 @@ LONGEST_REST_SECONDS = 15.0
 """After a start that failed by this host's fault. It begins with one second, and is doubled each time."""
 
 
-def host(settings: WorkerSettings, *, queue: str, fence: Fence, presence: Presence) -> int:
+def host(app: Celery, settings: WorkerSettings, *, queue: str, fence: Fence, presence: Presence) -> int:
     """Serve a queue until told to stop.
+
+    Args:
+        app: listens to that queue.
+        settings: the worker's.
+        queue: the queue.
+        fence: what keeps jobs in.
+        presence: tells the gateway of this worker.
 
     Returns:
         The exit code.
@@ -55,9 +63,10 @@ def host(settings: WorkerSettings, *, queue: str, fence: Fence, presence: Presen
     _log_as_lines()
     # Jobs run behind a fence; that this process may be root is what the fence is put up with.
     warnings.filterwarnings("ignore", message="You're running the worker with superuser")
-    app = make_celery(settings.broker_url.get_secret_value(), queue)
 
     def ready(sender: Any, **_: Any) -> None:
+        # It comes with each lost connection, though the setting that it asks for is made; Celery itself asks for all warnings.
+        warnings.filterwarnings("ignore", message=r"\s*In Celery 5.1 we introduced")
         stop_as_told(sender, presence)
         heed_orders(sender, presence, queue)
         log.info("listening", queue=queue)
@@ -228,6 +237,7 @@ def heed_orders(consumer: Any, presence: Presence, queue: str) -> None:
 
 def _log_as_lines() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("celery.worker.consumer.consumer").addFilter(Seldom())
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

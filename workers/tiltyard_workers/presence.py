@@ -126,7 +126,8 @@ class Presence:
     def stop(self) -> None:
         """Say a last word."""
         self._stopped.set()
-        self._thread.join(LAST_WORD_SECONDS)
+        if self._thread.is_alive():
+            self._thread.join(LAST_WORD_SECONDS)
         self.state = WorkerState.stopped
         self.current.set(None)
         with suppress(Away, Refused):
@@ -134,6 +135,7 @@ class Presence:
 
     def _keep_saying(self) -> None:
         said: object = None
+        refusal = ""
         silent = 0.0
         while not self._stopped.wait(LOOK_SECONDS):
             silent += LOOK_SECONDS
@@ -142,8 +144,11 @@ class Presence:
                 silent = 0.0
                 try:
                     self.say()
+                    refusal = ""
                 except Away:
                     continue
                 except Refused as refused:
-                    log.warning("heartbeat_refused", error=str(refused))
+                    if str(refused) != refusal:
+                        log.warning("heartbeat_refused", error=str(refused))
+                    refusal = str(refused)
                 said = now
