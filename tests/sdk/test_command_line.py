@@ -1,6 +1,7 @@
 """The command line as its users run it: real processes, real exit codes, a real gateway."""
 
 import json
+import os
 import signal
 from pathlib import Path
 
@@ -39,6 +40,23 @@ def test_everything_wrong_with_a_submission_is_said_at_once_with_its_place(site:
     assert site.run("submit", str(project), *wrong, "--wait", code=2).stdout == ""
     problem = json.loads(site.run("submit", str(project), *wrong, "--json", code=1).stderr)
     assert len(problem["errors"]) == 4
+
+
+def test_what_holds_no_entry_point_is_told_before_anything_is_packed(
+    site: Site, project: Path, tmp_path: Path
+) -> None:
+    script = site.run("submit", str(project / "main.py"), code=1).stderr
+    assert f"neither an archive nor a graph's .yaml file: name its folder, {project}" in script
+    home = tmp_path / "home"
+    home.mkdir()
+    os.mkfifo(home / "a pipe, which no archive may hold")
+    (home / "plugin.toml").touch()
+    folder = site.run("submit", str(home), code=1).stderr
+    assert f"{home} has no MLproject" in folder
+    assert "`tiltyard plugin push` takes plugins" in folder
+    (home / "deeper").mkdir()
+    (home / "deeper" / "MLproject").touch()
+    assert "a pipe" in site.run("submit", str(home), code=1).stderr
 
 
 def test_what_cannot_be_meant_is_a_usage_error(site: Site, project: Path) -> None:

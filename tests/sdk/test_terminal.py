@@ -62,6 +62,17 @@ def test_a_narrow_terminal_leaves_ids_and_states_whole_and_a_job_one_line(site: 
     assert not shown[at + 1 :] or not shown[at + 1].startswith(" "), "its parameters go on in no second line"
 
 
+def test_following_says_when_a_job_that_prints_nothing_yet_runs_and_where(site: Site, job: str) -> None:
+    attempt = site.claim(job)
+    attempt.release()
+    again = site.claim(job)
+    again.finish()
+    shown = on_terminal(site, "logs", "-f", job)
+    told = [line.rstrip(".\r ") for line in shown.splitlines()[:4]]
+    waiting = ["Waiting for a worker of the queue cpu", "Running on w1"]
+    assert told == [*waiting, "Queued again (released)", "Running on w1"]
+
+
 def test_status_says_what_can_be_done_next(site: Site, job: str) -> None:
     shown = on_terminal(site, "status", job)
     for words in ("queued", "eps", "attempt", "0 of at most 3", f"tiltyard cancel {job[:8]}"):

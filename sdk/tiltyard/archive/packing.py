@@ -44,6 +44,15 @@ def pack_directory(path: Path, into: Path, limits: Limits = LIMITS) -> None:
             raise
 
 
+def holds(path: Path, name: str) -> bool:
+    """Whether there is a file of this name at any depth of the directory at `path`, in what would be packed."""
+    for _, folders, files in os.walk(path):
+        if name in files:
+            return True
+        folders[:] = [folder for folder in folders if folder not in _LEFT_OUT]
+    return False
+
+
 def _add_all(tar: tarfile.TarFile, root: Path, into: Path, limits: Limits) -> int:
     """Add everything below `root`, and return how many bytes the files have."""
     tree = Tree(limits)

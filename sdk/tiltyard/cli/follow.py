@@ -22,9 +22,7 @@ def walking_away(job: str, command: str, *, what: str = "Job", end: str = "cance
     It ends this process where it stands. As an exception it could come in the middle of whatever the connection's thread and
     this one do to each other, and leave both waiting.
     """
-    said = (
-        f"\n{what} {job} goes on. Come back with `tiltyard {command}`; end it with `tiltyard {end} {job}`.\n"
-    )
+    said = f"\n{what} {job} goes on. Come back with `tiltyard {command}`; end it with `tiltyard {end} {job[:8]}`.\n"
 
     def leave(_number: int, _frame: FrameType | None) -> None:
         os.write(2, said.encode())
@@ -113,7 +111,8 @@ def _tell(event: Event, job: Job) -> None:
             typer.echo(
                 f"Queued again ({event.data.get('reason') or 'its worker gave it back'}) ...", err=True
             )
-        case "running" if event.attempt > 1:
-            typer.echo(f"Attempt {event.attempt}:", err=True)
+        case "running":
+            attempt = f"Attempt {event.attempt} runs" if event.attempt > 1 else "Running"
+            typer.echo(safe(f"{attempt} on {event.data.get('worker') or 'a worker'} ..."), err=True)
         case _:
             pass

@@ -12,9 +12,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tiltyard.archive import pack_directory
+from tiltyard.archive import ArchiveRefused, Rule, detect_format, pack_directory
+from tiltyard.archive.packing import holds
 from tiltyard.client.connection import Connection
-from tiltyard.client.errors import NotFound
+from tiltyard.client.errors import NotFound, TiltyardError
 from tiltyard.wire.archives import Archive
 
 Progress = Callable[[int, int], None]
@@ -25,12 +26,17 @@ _LONGEST_ANSWER = 600.0
 """Seconds a gateway may take to receive, read and store an archive of the largest size."""
 
 
+class NoEntryPoint(TiltyardError):
+    """What was named holds no entry point, and nothing of it was packed or sent."""
+
+
 async def upload(connection: Connection, path: Path, progress: Progress | None = None) -> Archive:
     """The stored archive of a folder, of an archive file, or of a graph's file alone.
 
     Raises:
         ArchiveRefused: the folder holds what an archive may not.
         FileNotFoundError: there is nothing at `path`.
+        NoEntryPoint: it is a folder without an MLproject, or a file that is no archive.
         Refused: the gateway will not have the archive; `code` says by which rule.
     """
     async with _packed(path) as packed:
@@ -51,6 +57,8 @@ async def find_archive(connection: Connection, digest: str) -> Archive | None:
 @asynccontextmanager
 async def _packed(path: Path) -> AsyncIterator[Path]:
     graph = path.suffix.lower() in {".yaml", ".yml"}
+    if not graph:
+        await asyncio.to_thread(_look_for_an_entry_point, path)
     if not (graph or await asyncio.to_thread(path.is_dir)):
         yield path
         return
@@ -59,6 +67,26 @@ async def _packed(path: Path) -> AsyncIterator[Path]:
         root = await asyncio.to_thread(_project_of, path, Path(folder)) if graph else path
         await asyncio.to_thread(pack_directory, root, packed)
         yield packed
+
+
+def _look_for_an_entry_point(path: Path) -> None:
+    """Refuse what can be none before it is packed: the folder may be somebody's whole home."""
+    if not path.is_dir():
+        try:
+            detect_format(path)
+        except ArchiveRefused as refused:
+            if refused.rule is not Rule.unknown_format:
+                return  # the gateway says what is wrong with it
+            beside = (path.parent / "MLproject").is_file()
+            meant = (
+                f"name its folder, {path.parent.resolve()}" if beside else "name a folder with an MLproject"
+            )
+            told = f"{path} is neither an archive nor a graph's .yaml file: {meant}"
+            raise NoEntryPoint(told) from None
+    elif not holds(path, "MLproject"):
+        plugin = "; `tiltyard plugin push` takes plugins" if (path / "plugin.toml").is_file() else ""
+        meant = f"name the folder of an entry point, or a graph's .yaml file{plugin}"
+        raise NoEntryPoint(f"{path} has no MLproject, in it or in a folder below: {meant}")
 
 
 def _project_of(graph: Path, folder: Path) -> Path:
