@@ -7,11 +7,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from tiltyard_orchestrator.domain.backoff import Backoff
+
+BROKERS = ("amqp://", "amqps://", "redis://", "rediss://")
 
 
 class Timing(BaseSettings):
@@ -78,6 +81,22 @@ class Settings(Timing):
     worker_token: SecretStr | None = None
     """A token for workers, known to the gateway from its start."""
 
+    @field_validator("database_url")
+    @classmethod
+    def _is_of_postgresql(cls, given: SecretStr) -> SecretStr:
+        name_driver(given.get_secret_value())
+        return given
+
+    @field_validator("broker_url", "s3_endpoint", "s3_public_endpoint", "mlflow_url")
+    @classmethod
+    def _begins_well(cls, given: SecretStr | str | None, field: ValidationInfo) -> SecretStr | str | None:
+        begins = BROKERS if field.field_name == "broker_url" else ("http://", "https://")
+        text = given.get_secret_value() if isinstance(given, SecretStr) else given
+        if text is not None and not text.startswith(begins):
+            msg = f"it begins with {' or '.join(begins)}"
+            raise ValueError(msg)
+        return given
+
     @model_validator(mode="after")
     def _has_one_store(self) -> Self:
         if (self.store_dir is None) == (self.s3_endpoint is None):
@@ -95,8 +114,17 @@ class Settings(Timing):
 
 
 def name_driver(url: str) -> str:
-    """Say asyncpg where a PostgreSQL URL names no driver."""
-    parsed = make_url(url)
-    if parsed.drivername in {"postgresql", "postgres"}:
-        parsed = parsed.set(drivername="postgresql+asyncpg")
+    """Say asyncpg in a PostgreSQL URL, whatever driver of it is named: others are not installed.
+
+    Raises:
+        ValueError: it is the URL of no PostgreSQL.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        parsed = None
+    if parsed is None or parsed.get_backend_name() not in {"postgresql", "postgres"}:
+        msg = "write it as postgresql://USER:PASSWORD@HOST/DATABASE"
+        raise ValueError(msg)
+    parsed = parsed.set(drivername="postgresql+asyncpg")
     return parsed.render_as_string(hide_password=False)

@@ -116,6 +116,23 @@ def test_a_database_that_was_not_migrated_is_told_in_one_line(
     assert "tiltyard db upgrade" in said
 
 
+@pytest.mark.parametrize("url", ["mysql://tiltyard@host/tiltyard", "nonsense"])
+def test_a_database_of_another_kind_is_told_in_one_line_by_the_operator_s_commands(
+    environment: dict[str, str], url: str
+) -> None:
+    command = [TILTYARD, "db", "version"]
+    given = environment | {"TILTYARD_DATABASE_URL": url}
+    done = subprocess.run(command, env=given, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert "TILTYARD_DATABASE_URL: write it as postgresql://" in done.stderr
+
+
+def test_it_says_where_it_listens_once_it_answers(environment: dict[str, str], tmp_path: Path) -> None:
+    with running(environment, tmp_path / "log") as (_, url):
+        port = url.rsplit(":", 1)[1]
+        wait_for(lambda: f"event='listening' host='127.0.0.1' port={port}" in (tmp_path / "log").read_text())
+
+
 def test_data_of_a_newer_program_is_told_in_one_line(environment: dict[str, str], database_url: str) -> None:
     asyncio.run(in_database(database_url, "UPDATE alembic_version SET version_num = '9999'"))
     code, said = refused(environment)
@@ -123,12 +140,12 @@ def test_data_of_a_newer_program_is_told_in_one_line(environment: dict[str, str]
     assert "newer" in said
 
 
-@pytest.mark.parametrize("url", ["nonsense", "postgresql://nobody@{host}/nonesuch-of-the-tests"])
 def test_a_database_that_can_never_be_used_is_told_at_once(
-    environment: dict[str, str], database_url: str, url: str
+    environment: dict[str, str], database_url: str
 ) -> None:
     host = database_url.partition("@")[2].partition("/")[0]
-    code, said = refused(environment | {"TILTYARD_DATABASE_URL": url.format(host=host)})
+    url = f"postgresql://nobody@{host}/nonesuch-of-the-tests"
+    code, said = refused(environment | {"TILTYARD_DATABASE_URL": url})
     assert (code, len(said.splitlines())) == (1, 1)
     assert "TILTYARD_DATABASE_URL" in said
 
@@ -156,6 +173,9 @@ def test_a_store_that_cannot_be_written_is_told_in_one_line(
         ({"TILTYARD_BROKER_URL": None}, "TILTYARD_BROKER_URL"),
         ({"TILTYARD_S3_ENDPOINT": "http://x"}, "TILTYARD_S3_ENDPOINT"),
         ({"TILTYARD_LEASE_SECONDS": "soon"}, "TILTYARD_LEASE_SECONDS"),
+        ({"TILTYARD_DATABASE_URL": "nonsense"}, "TILTYARD_DATABASE_URL: write it as postgresql://"),
+        ({"TILTYARD_BROKER_URL": "http://broker"}, "TILTYARD_BROKER_URL: it begins with amqp:// or"),
+        ({"TILTYARD_MLFLOW_URL": "mlflow:5000"}, "TILTYARD_MLFLOW_URL: it begins with http:// or https://"),
     ],
 )
 def test_a_setting_that_is_wrong_is_named(

@@ -87,6 +87,12 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._app = app
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for each in sockets or () if self.started else ():
+            host, port = each.getsockname()[:2]
+            structlog.get_logger().info("listening", host=host, port=port)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         last_resort = threading.Timer(GOODBYE_SECONDS, os._exit, (0,))
         last_resort.daemon = True

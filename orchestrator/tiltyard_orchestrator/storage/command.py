@@ -39,6 +39,8 @@ def _url() -> str:
         return name_driver(_Database().database_url.get_secret_value())
     except ValidationError:
         _stop("set TILTYARD_DATABASE_URL, such as postgresql://tiltyard:PASSWORD@HOST/tiltyard")
+    except ValueError as error:
+        _stop(f"TILTYARD_DATABASE_URL: {error}")
 
 
 def _run(work: Callable[[str], Awaitable[Answer]]) -> Answer:
@@ -119,7 +121,7 @@ def ls(as_json: AsJson = False) -> None:
         return
     for row in rows:
         standing = f"revoked {row.revoked_at:%Y-%m-%d %H:%M}" if row.revoked_at else "good"
-        typer.echo(f"{row.id}\t{row.role}\t{row.name}\t{standing}")
+        typer.echo(f"{row.id}\t{row.role}\t{row.name}\t{standing}\tmade {row.created_at:%Y-%m-%d %H:%M}")
 
 
 @token.command("revoke")
