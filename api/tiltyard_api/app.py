@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 
 from tiltyard import __version__
 from tiltyard_api import archives, events, experiments, health, plots, queues, workers
@@ -16,6 +16,7 @@ from tiltyard_api.attempts import routes as attempts
 from tiltyard_api.bundles import routes as bundles
 from tiltyard_api.door import Door
 from tiltyard_api.http import problems
+from tiltyard_api.http.asked import only_known_parameters
 from tiltyard_api.jobs import history, log, manifests
 from tiltyard_api.jobs import routes as jobs
 from tiltyard_api.mlflow import served
@@ -72,7 +73,7 @@ def create_app(settings: Settings, pace: Pace | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     app.add_middleware(Door)
-    api = APIRouter(prefix="/api/v1")
+    api = APIRouter(prefix="/api/v1", dependencies=[Depends(only_known_parameters)])
     for noun in NOUNS:
         api.include_router(noun.routes)
     app.include_router(api)

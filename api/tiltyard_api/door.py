@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from tiltyard_api.auth import token_of, unauthorized
+from tiltyard_api.http.methods import asked_as_get, takes
 from tiltyard_api.http.problems import Refused, answer, explain
 from tiltyard_api.parts import Parts, parts_of
 from tiltyard_api.stream.sockets import Close, admit
@@ -64,6 +65,8 @@ class Door:
                 scope["tiltyard.bearer"] = await _identify(HTTPConnection(scope))
             if not RAW.fullmatch(scope["path"]):
                 receive = _limited(scope, receive)
+            if scope["method"] == "HEAD" and not takes(scope["app"], scope, "HEAD"):
+                scope = asked_as_get(scope)
             await self._app(scope, receive, sending)
         except Exception as error:
             refused = explain(error)

@@ -159,11 +159,6 @@ async def test_of_what_is_far_too_much_no_part_is_looked_at(
     assert (item.pointer, detail in item.detail) == (pointer, True), item.detail
 
 
-async def test_a_method_that_is_not_there_names_those_that_are(gateway: Gateway) -> None:
-    answer = await gateway.user.delete("/jobs")
-    assert set(answer.headers["allow"].split(", ")) <= {"GET", "POST"}
-
-
 async def test_a_database_that_is_away_is_said_with_when_to_try_again(
     start_gateway: Start, cable: Cable
 ) -> None:

@@ -62,4 +62,8 @@ def _escaped(part: int | str) -> str:
 def _detail(item: Any) -> str:
     if item["type"] == "extra_forbidden":
         return "this field is not known"
+    if item["type"] == "timezone_aware":
+        return (
+            "a moment names its zone: 2026-01-31T18:00:00Z, or +02:00 (in a URL %2B02:00) in place of the Z"
+        )
     return str(item["msg"]).removeprefix("Value error, ").encode(errors="replace").decode()

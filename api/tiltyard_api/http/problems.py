@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from tiltyard.wire import Problem, ProblemItem
+from tiltyard_api.http.methods import allowed
 from tiltyard_api.http.pointers import problem_items
 from tiltyard_orchestrator.artifacts.store import Missing, StoreAway, StoreFull
 from tiltyard_orchestrator.storage.cursor import BadCursor
@@ -100,6 +101,12 @@ def install(app: FastAPI) -> None:
             return answer(Refused(404, "not_found", _nothing_there(request)))
         code = HTTPStatus(error.status_code).name.lower()
         headers = dict(error.headers) if error.headers else None
+        if (
+            error.status_code == HTTPStatus.METHOD_NOT_ALLOWED
+        ):  # the router knows the methods of one route alone
+            headers = {"Allow": allowed(app, request.scope)}
+            detail = f"{request.method} is not taken here; {headers['Allow']} are"
+            return answer(Refused(error.status_code, code, detail, headers=headers))
         return answer(Refused(error.status_code, code, str(error.detail), headers=headers))
 
 

@@ -18,6 +18,7 @@ Jobs of machine-learning security, run on many machines and followed live. Send 
 everything but `/health`.
 
 Errors are problems of RFC 9457: decide on `code`, and read `errors[].pointer` for each thing that is wrong.
+A query parameter that is not known is refused. HEAD is answered wherever GET is, without a body.
 Lists are read page by page: give `next` back as `cursor`. `GET /api/v1/jobs/{job}/events` and `GET /api/v1/events` are
 WebSockets; their frames are `Event`, and `End` behind a job's last one.
 """

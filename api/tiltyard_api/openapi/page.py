@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import Any
 
 from fastapi import FastAPI, Response
+from fastapi.responses import RedirectResponse
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 STYLE = """
@@ -25,6 +26,10 @@ td, th { text-align: left; vertical-align: top; padding: .1rem 1rem .1rem 0 } na
 def install(app: FastAPI) -> None:
     """Serve the page. It is written once, when somebody first asks."""
     written: list[str] = []
+
+    @app.get("/", include_in_schema=False)
+    def front() -> Response:
+        return RedirectResponse("/docs")
 
     @app.get("/docs", include_in_schema=False)
     def docs() -> Response:

@@ -9,6 +9,7 @@ from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 
 from tiltyard.wire import Artifact
+from tiltyard_api.http.methods import HEAD_ALONE
 from tiltyard_api.http.problems import Refused
 from tiltyard_api.parts import Parts
 from tiltyard_orchestrator.artifacts.store import Missing
@@ -67,11 +68,12 @@ async def send(here: Parts, request: Request, stored: Stored) -> Response:
     headers["Content-Length"] = str(length)
     if length < stored.size:
         headers["Content-Range"] = f"bytes {start}-{start + length - 1}/{stored.size}"
-    return StreamingResponse(
-        here.store.read(stored.key, start=start, length=length),
-        status_code=206 if length < stored.size else 200,
-        headers=headers | {"Content-Type": stored.media_type},
-    )
+    headers["Content-Type"] = stored.media_type
+    status = 206 if length < stored.size else 200
+    if HEAD_ALONE in request.scope:
+        return Response(status_code=status, headers=headers)
+    pieces = here.store.read(stored.key, start=start, length=length)
+    return StreamingResponse(pieces, status_code=status, headers=headers)
 
 
 def _asked_for(request: Request, stored: Stored, tag: str) -> tuple[int, int]:
