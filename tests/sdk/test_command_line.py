@@ -182,7 +182,11 @@ def test_artifacts_are_listed_and_fetched(site: Site, job: str, tmp_path: Path) 
     assert (tmp_path / "got.csv").read_bytes() == b"two"
     site.run("artifacts", "get", job, "-o", str(tmp_path / "all"))
     assert (tmp_path / "all/deep/naïve name.txt").read_bytes() == b"one"
-    site.run("artifacts", "get", job, "nothing.txt", code=1)
+    for path, said in (
+        ("tabel.csv", "did you mean table.csv?"),
+        ("nothing", f"`tiltyard artifacts ls {job[:8]}`"),
+    ):
+        assert said in site.run("artifacts", "get", job, path, code=1).stderr
 
 
 def test_cancel_ends_a_queued_job_at_once(site: Site, job: str) -> None:

@@ -1,6 +1,7 @@
 """Plugins and tasks on the command line and in Python; the test plays the worker that loads them."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,7 @@ def test_a_task_is_found_and_says_what_it_takes(site: Site, client: Client, fold
     assert "eps\tfloat\t0.1\tLinf" in said
     assert shown(site, "task", "show", path)["task"]["function"] == "fgm"
     assert "did you mean" in site.run("task", "show", f"{folder.name}.attacks", code=1).stderr
+    assert re.search(r"did you mean .*\.fgm[,?]", site.run("task", "show", "fgmm", code=1).stderr)
 
 
 def test_a_graph_alone_is_submitted(site: Site, client: Client, folder: Path, tmp_path: Path) -> None:

@@ -86,6 +86,12 @@ def test_each_verb_that_is_listed_is_there_and_explains_itself(name: str) -> Non
     assert load(target).help
 
 
+def test_no_verb_s_line_is_cut_off_on_a_usual_terminal(site: Site) -> None:
+    shown = on_terminal(site, "--help", COLUMNS="80")
+    assert "import-dioptra" in shown
+    assert "..." not in shown.partition("Commands:")[2]
+
+
 def test_lengths_are_for_people() -> None:
     assert [lasted(seconds) for seconds in (0, 59.9, 61, 3_700, 90_000, 300_000)] == [
         "0s", "59s", "1m01s", "1h01m", "25h00m", "3d",

@@ -1,5 +1,6 @@
 """`tiltyard task`: what the plugins of a testbed offer, and where it can be used."""
 
+from difflib import get_close_matches
 from typing import Annotated
 
 import typer
@@ -41,7 +42,7 @@ def show(
 ) -> None:
     """Show a task: inputs with types, defaults and help, outputs, and the queues that it can be used on."""
     with connected(as_json=as_json) as client:
-        near = list(client.tasks(search=path))
+        near = list(client.tasks(search=path)) or _like(path, list(client.tasks()))
     found = [one for one in near if one.task.path == path] or [one for one in near if one.task.name == path]
     match found:
         case [one]:
@@ -51,6 +52,12 @@ def show(
             _stop(f"no current version of a plugin has a task {path}{close}")
         case several:
             _stop(f"several tasks are called {path}: {', '.join(one.task.path for one in several)}")
+
+
+def _like(path: str, known: list[TaskListing]) -> list[TaskListing]:
+    """The tasks whose name is spelled almost so."""
+    names = get_close_matches(path.rpartition(".")[2], {one.task.name for one in known})
+    return [one for name in names for one in known if one.task.name == name]
 
 
 def _show(one: TaskListing) -> None:

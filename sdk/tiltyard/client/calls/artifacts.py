@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from difflib import get_close_matches
 from os import PathLike
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -63,9 +64,10 @@ class ArtifactCalls(Calls):
         """
         name, root = await self._id(job), await asyncio.to_thread(Path(to).resolve)
         above = f"{under.strip('/')}/" if under.strip("/") else ""
-        found = [item.path for item in await self.artifacts(name) if item.path.startswith(above)]
+        there = [item.path for item in await self.artifacts(name)]
+        found = [path for path in there if path.startswith(above)]
         if not found:
-            raise NothingThere(f"job {name} has no files{f' below {above}' if above else ''}.")
+            raise NothingThere(_nothing_there(name, under, there))
         plain = plain_paths(path.removeprefix(above) for path in found)
         saved: dict[str, Path] = {}
         for path in found:
@@ -153,6 +155,14 @@ class DrivenArtifactCalls(Driven):
     def link_artifact(self, job: str | Job, path: str, *, seconds: int = 600) -> ArtifactLink:
         """Make an address where anybody who has it can fetch one file, for an hour at most."""
         return self._portal.run(self._client.link_artifact(job, path, seconds=seconds))
+
+
+def _nothing_there(job: str, path: str, there: list[str]) -> str:
+    if not there:
+        return f"job {job} has no files."
+    close = get_close_matches(path, there, n=1, cutoff=0.5)
+    meant = f"did you mean {close[0]}?" if close else f"`tiltyard artifacts ls {job[:8]}` lists what it left."
+    return f"job {job} left no file {path} and no folder of that name: {meant}"
 
 
 def _address(job: str, path: str) -> str:
