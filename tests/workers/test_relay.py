@@ -20,6 +20,7 @@ from tiltyard_workers.tracking import messages, patience
 from tiltyard_workers.tracking import relay as relays
 from tiltyard_workers.tracking import run as runs
 from tiltyard_workers.tracking.run import TrackedRun
+from tiltyard_workers.tracking.stand_in import StandIn
 from tiltyard_workers.tracking.targets import address_of
 
 RUN = "f" * 32
@@ -272,13 +273,13 @@ def test_a_question_waits_for_an_mlflow_that_comes_back_and_names_the_run_by_its
 ) -> None:
     monkeypatch.setattr(patience, "WAIT_SECONDS", 60.0)
     asked = Event()
-    in_its_place = relays.Relay._in_its_place
+    in_its_place = StandIn.answer
 
-    def tell(relay: relays.Relay, *request: Any) -> Any:
+    def tell(stand_in: StandIn, *request: Any) -> Any:
         asked.set()
-        return in_its_place(relay, *request)
+        return in_its_place(stand_in, *request)
 
-    monkeypatch.setattr(relays.Relay, "_in_its_place", tell)
+    monkeypatch.setattr(StandIn, "answer", tell)
     run = begin(port, claim, tmp_path)
     given = f"0/{run.environment['MLFLOW_RUN_ID']}/artifacts"
     with script(run) as http, ThreadPoolExecutor() as pool:
