@@ -14,7 +14,10 @@ from sqlalchemy.exc import ArgumentError
 
 from tiltyard_orchestrator.domain.backoff import Backoff
 
+HTTP = ("http://", "https://")
 BROKERS = ("amqp://", "amqps://", "redis://", "rediss://")
+BEGINNINGS = {"broker_url": BROKERS, "mlflow_url": (*HTTP, "unix:/")}
+"""Of addresses that may be of another kind than HTTP."""
 
 
 class Timing(BaseSettings):
@@ -71,6 +74,7 @@ class Settings(Timing):
     """Where callers reach the store themselves: links to artifacts lead there. None: links lead to the gateway."""
 
     mlflow_url: str | None = None
+    """`http://host:port`; `unix:/path` where it listens on a socket in the file system, as the embedded one does."""
     host: str = "127.0.0.1"
     port: int = Field(default=8420, ge=0, le=65535)
     keep_days: float | None = Field(default=None, gt=0)
@@ -90,7 +94,7 @@ class Settings(Timing):
     @field_validator("broker_url", "s3_endpoint", "s3_public_endpoint", "mlflow_url")
     @classmethod
     def _begins_well(cls, given: SecretStr | str | None, field: ValidationInfo) -> SecretStr | str | None:
-        begins = BROKERS if field.field_name == "broker_url" else ("http://", "https://")
+        begins = BEGINNINGS.get(str(field.field_name), HTTP)
         text = given.get_secret_value() if isinstance(given, SecretStr) else given
         if text is not None and not text.startswith(begins):
             msg = f"it begins with {' or '.join(begins)}"

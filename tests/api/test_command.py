@@ -175,7 +175,10 @@ def test_a_store_that_cannot_be_written_is_told_in_one_line(
         ({"TILTYARD_LEASE_SECONDS": "soon"}, "TILTYARD_LEASE_SECONDS"),
         ({"TILTYARD_DATABASE_URL": "nonsense"}, "TILTYARD_DATABASE_URL: write it as postgresql://"),
         ({"TILTYARD_BROKER_URL": "http://broker"}, "TILTYARD_BROKER_URL: it begins with amqp:// or"),
-        ({"TILTYARD_MLFLOW_URL": "mlflow:5000"}, "TILTYARD_MLFLOW_URL: it begins with http:// or https://"),
+        (
+            {"TILTYARD_MLFLOW_URL": "mlflow:5000"},
+            "TILTYARD_MLFLOW_URL: it begins with http:// or https:// or unix:/",
+        ),
     ],
 )
 def test_a_setting_that_is_wrong_is_named(
