@@ -2,16 +2,18 @@
 
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from tests.workers.conftest import Run, processes, unlikely
+from tests.workers.conftest import Run, Running, processes, unlikely
 from tests.workers.double import Job
-from tiltyard_workers.allowance import LEAST_PROCESSES, LEAST_SHM_BYTES
+from tiltyard_workers.allowance import LEAST_PROCESSES, LEAST_ROOM_BYTES, LEAST_SHM_BYTES
 from tiltyard_workers.fences.disk import LEAST_A_FILE, Hidden, used
 from tiltyard_workers.fences.fence import SUBREAPER, Fence
 from tiltyard_workers.fences.process import Ended
@@ -165,11 +167,48 @@ def test_who_passed_no_limit_is_judged_as_ever(
     assert judge(ended).reason != "over_limit"
 
 
-def test_what_is_not_set_is_what_no_honest_job_meets(settings: WorkerSettings, tmp_path: Path) -> None:
+def test_what_is_not_set_follows_the_host(settings: WorkerSettings, tmp_path: Path) -> None:
     allowed = settings.allowance(tmp_path)
     assert allowed.processes >= LEAST_PROCESSES or least("pids", "pids.max", "pids.max") is not None
     assert allowed.scratch_bytes > MIB
     assert allowed.shm_bytes >= LEAST_SHM_BYTES
+
+
+@pytest.fixture
+def free(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Have the worker's disk tell that so many bytes are free."""
+
+    def tell(count: int) -> None:
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=count))
+
+    return tell
+
+
+def test_what_a_job_was_given_takes_nothing_from_its_room(run: Run, free: Callable[[int], None]) -> None:
+    free(LEAST_ROOM_BYTES)
+    given = {"given": secrets.token_hex(30 * MIB)}
+    job = run("head -c 100M /dev/zero > b", given)
+    assert job.state == "succeeded", job.finish
+    assert "of the disk" in said(run("head -c 140M /dev/zero > b", given))
+
+
+def test_a_worker_whose_disk_is_full_starts_no_job_and_takes_no_other(
+    start: Callable[..., Running], free: Callable[[int], None]
+) -> None:
+    free(LEAST_ROOM_BYTES - 1)
+    running = start("true")
+    finish = running.end().finish
+    assert finish is not None
+    assert (finish.reason, finish.message) == (
+        "start_failed",
+        "The worker could not start it: the worker's disk is full.",
+    )
+    assert running.attempt.unfit
+
+
+def test_a_full_disk_is_no_hindrance_where_a_limit_is_set(run: Run, free: Callable[[int], None]) -> None:
+    free(0)
+    assert run("true", changed=LITTLE).state == "succeeded"
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What a job may use of its worker's host, so that one that takes all it can get harms neither the worker nor other jobs."""
 
+import errno
 import os
 import resource
 import shutil
@@ -12,6 +13,8 @@ LEAST_PROCESSES = 4096
 PROCESSES_A_PROCESSOR = 64
 """Libraries start a thread for each processor in each of their processes."""
 LEAST_SHM_BYTES = 64 << 20
+LEAST_ROOM_BYTES = 256 << 20
+"""Of free disk; a host with less is not fit to run a job."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +32,7 @@ class Allowance:
 def allowance(
     folder: Path,
     *,
+    given: int = 0,
     processes: int | None = None,
     scratch_bytes: int | None = None,
     shm_bytes: int | None = None,
@@ -36,14 +40,18 @@ def allowance(
     """What a job may use: what is set, and else what leaves this host room for everything else.
 
     Args:
-        folder: where the job's files will be, before they are there.
+        folder: where the job's files are, or will be.
+        given: bytes of disk that the files take that are laid out for the job there; what is set has to hold them, too.
         processes: what is set; as the others.
         scratch_bytes: the same.
         shm_bytes: the same.
+
+    Raises:
+        OSError: nothing is set for the disk, and it is nearly full.
     """
     return Allowance(
         processes=processes or _processes(),
-        scratch_bytes=scratch_bytes or shutil.disk_usage(folder).free // 2,
+        scratch_bytes=scratch_bytes or given + _room(folder) // 2,
         shm_bytes=shm_bytes or max(LEAST_SHM_BYTES, _memory() // 4),
     )
 
@@ -55,6 +63,13 @@ def _processes() -> int:
         together.append(resource.getrlimit(resource.RLIMIT_NPROC)[0])
     wanted = max(LEAST_PROCESSES, PROCESSES_A_PROCESSOR * (os.cpu_count() or 1))
     return min([wanted, *(most // 2 for most in together if most is not None and most > 0)])
+
+
+def _room(folder: Path) -> int:
+    free = shutil.disk_usage(folder).free
+    if free < LEAST_ROOM_BYTES:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+    return free
 
 
 def _memory() -> int:

@@ -36,7 +36,8 @@ class WorkerSettings(BaseSettings):
     """Processes and threads that a job may have at a time; 4,096 where it is not set, on a large host 64 for each processor,
     and never more than half of what the kernel lets the worker have."""
     job_scratch_bytes: ByteSize | None = Field(default=None, ge=16 << 20)
-    """Of the disk, such as `64GiB`, for a job's files; half of what is free when it begins where it is not set."""
+    """Of the disk, such as `64GiB`, for a job's files; where it is not set what it is given
+    and half of what is then free."""
     job_shm_bytes: ByteSize | None = Field(default=None, ge=1 << 20)
     """In a job's own /dev/shm; a quarter of the memory here where it is not set, and 64 MiB at least."""
     log_bytes: int = Field(default=16 << 20, ge=1 << 16)
@@ -48,10 +49,15 @@ class WorkerSettings(BaseSettings):
     image_digest: str = ""
     """That image's digest, which whoever starts the container knows: it stands in the manifests of its jobs."""
 
-    def allowance(self, folder: Path) -> Allowance:
-        """What a job may use whose files will be in a folder."""
+    def allowance(self, folder: Path, *, given: int = 0) -> Allowance:
+        """What a job may use whose files are in a folder, where so many bytes were given to it.
+
+        Raises:
+            OSError: there is too little room for a job.
+        """
         return allowance(
             folder,
+            given=given,
             processes=self.job_processes,
             scratch_bytes=self.job_scratch_bytes,
             shm_bytes=self.job_shm_bytes,

@@ -16,6 +16,7 @@ from tiltyard.archive import ArchiveRefused
 from tiltyard.archive.content import packed_content_digest
 from tiltyard.wire import Claim, EventKind, InputFile, PluginPin
 from tiltyard_workers.allowance import Allowance
+from tiltyard_workers.fences.disk import used
 from tiltyard_workers.fences.fence import Fence
 from tiltyard_workers.fences.process import FencedProcess
 from tiltyard_workers.fences.view import secret_places
@@ -128,11 +129,11 @@ class Attempt:
 
     def _run_in(self, root: Path) -> Result:
         try:
-            allowed = self._settings.allowance(root)
             archive = self._fetch_archive()
             folder = scratch.prepare(root, self._claim, archive)
             lay_out(self._claim.plugins, folder.plugins, self._fetch_plugin)
             put_inputs(self._claim.inputs, folder.work, self._fetch_input)
+            allowed = self._settings.allowance(root, given=used([str(folder.seen)]))
             self._tracked = tracked = TrackedRun.begin(
                 self._settings, self._claim, root, self._outbox.add_logged
             )
