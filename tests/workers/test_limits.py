@@ -174,6 +174,16 @@ def test_what_is_not_set_follows_the_host(settings: WorkerSettings, tmp_path: Pa
     assert allowed.shm_bytes >= LEAST_SHM_BYTES
 
 
+@pytest.mark.parametrize(("processors", "most"), [(2, 4096), (64, 8192), (128, 32768), (256, 32768)])
+def test_a_pool_whose_processes_all_start_a_thread_for_each_processor_has_room(
+    settings: WorkerSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processors: int, most: int
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: processors)
+    monkeypatch.setattr("tiltyard_workers.groups.least", lambda *_: None)
+    monkeypatch.setattr("resource.getrlimit", lambda _: (-1, -1))
+    assert settings.allowance(tmp_path).processes == most
+
+
 @pytest.fixture
 def free(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Have the worker's disk tell that so many bytes are free."""

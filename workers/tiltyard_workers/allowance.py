@@ -10,8 +10,7 @@ from pathlib import Path
 from tiltyard_workers import groups
 
 LEAST_PROCESSES = 4096
-PROCESSES_A_PROCESSOR = 64
-"""Libraries start a thread for each processor in each of their processes."""
+MOST_PROCESSES = 32_768
 LEAST_SHM_BYTES = 64 << 20
 LEAST_ROOM_BYTES = 256 << 20
 """Of free disk; a host with less is not fit to run a job."""
@@ -61,7 +60,8 @@ def _processes() -> int:
     together = [groups.least("pids", "pids.max", "pids.max")]
     if os.geteuid() != 0:  # root is not held to it
         together.append(resource.getrlimit(resource.RLIMIT_NPROC)[0])
-    wanted = max(LEAST_PROCESSES, PROCESSES_A_PROCESSOR * (os.cpu_count() or 1))
+    # A process for each processor, in each of which a library starts a thread for each processor; and as many again.
+    wanted = min(MOST_PROCESSES, max(LEAST_PROCESSES, 2 * (os.cpu_count() or 1) ** 2))
     return min([wanted, *(most // 2 for most in together if most is not None and most > 0)])
 
 

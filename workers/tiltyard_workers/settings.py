@@ -33,8 +33,8 @@ class WorkerSettings(BaseSettings):
     grace_seconds: float = Field(default=10, ge=0)
     """Between asking a job to end and ending it."""
     job_processes: int | None = Field(default=None, ge=16)
-    """Processes and threads that a job may have at a time; 4,096 where it is not set, on a large host 64 for each processor,
-    and never more than half of what the kernel lets the worker have."""
+    """Processes and threads that a job may have at a time; 4,096 where it is not set, with 46 processors or more twice their
+    square and 32,768 at most, and never more than half of what the kernel lets the worker have."""
     job_scratch_bytes: ByteSize | None = Field(default=None, ge=16 << 20)
     """Of the disk, such as `64GiB`, for a job's files; where it is not set what it is given
     and half of what is then free."""
