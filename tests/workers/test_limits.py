@@ -17,6 +17,7 @@ from tiltyard_workers.allowance import LEAST_PROCESSES, LEAST_ROOM_BYTES, LEAST_
 from tiltyard_workers.fences.disk import LEAST_A_FILE, Hidden, used
 from tiltyard_workers.fences.fence import SUBREAPER, Fence
 from tiltyard_workers.fences.process import Ended
+from tiltyard_workers.fences.usage import Usage
 from tiltyard_workers.groups import least
 from tiltyard_workers.settings import WorkerSettings
 from tiltyard_workers.supervisor.result import judge, over_limit
@@ -165,6 +166,43 @@ def test_who_passed_no_limit_is_judged_as_ever(
 ) -> None:
     assert over_limit(ended, settings.allowance(tmp_path)) is None
     assert judge(ended).reason != "over_limit"
+
+
+@pytest.mark.parametrize(
+    "ended",
+    [
+        Ended(exit_code=1, shm_full=True, shm_was_full=True),
+        Ended(signal=7, shm_was_full=True),
+        Ended(exit_code=135, shm_was_full=True),
+    ],
+)
+def test_full_shared_memory_is_the_reason_at_the_end_or_for_a_bus_error(
+    settings: WorkerSettings, tmp_path: Path, ended: Ended
+) -> None:
+    over = over_limit(ended, settings.allowance(tmp_path))
+    assert over is not None
+    assert "TILTYARD_JOB_SHM_BYTES" in str(over.message)
+
+
+def test_shared_memory_that_has_room_again_is_no_reason_and_is_told(
+    settings: WorkerSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = Usage({"allowed": {"scratch": MIB, "processes": 16}, "namespace": True, "places": []})
+    for room in (0, MIB):
+        monkeypatch.setattr(os, "statvfs", lambda _, room=room: SimpleNamespace(f_bavail=room, f_frsize=1))
+        usage.look_at_shared_memory()
+    ended = Ended(exit_code=3, shm_full=usage.shm_full, shm_was_full=usage.shm_was_full)
+    assert over_limit(ended, settings.allowance(tmp_path)) is None
+    assert judge(ended).reason == "exit_code"
+    assert "/dev/shm was full meanwhile" in str(judge(ended).message)
+
+
+def test_memory_that_ran_out_goes_before_shared_memory_that_is_full(
+    settings: WorkerSettings, tmp_path: Path
+) -> None:
+    ended = Ended(signal=9, shm_full=True, shm_was_full=True)
+    assert over_limit(ended, settings.allowance(tmp_path), out_of_memory=True) is None
+    assert judge(ended, out_of_memory=True).reason == "out_of_memory"
 
 
 def test_what_is_not_set_follows_the_host(settings: WorkerSettings, tmp_path: Path) -> None:

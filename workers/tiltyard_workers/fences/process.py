@@ -37,7 +37,9 @@ class Ended:
     passed: Passed | None = None
     """What it was taken down for, if it was that."""
     shm_full: bool = False
-    """Whether its own /dev/shm was seen full."""
+    """Whether its own /dev/shm was full when it ended."""
+    shm_was_full: bool = False
+    """Whether that was seen full at any time."""
 
 
 class FencedProcess:
@@ -127,6 +129,7 @@ class FencedProcess:
             signal=status.get("signal"),
             passed=passed,
             shm_full=status["shm_full"],
+            shm_was_full=status["shm_was_full"],
         )
 
 

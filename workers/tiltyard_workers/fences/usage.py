@@ -39,7 +39,9 @@ class Usage:
         self.passed: dict[str, Any] | None = None
         """The limit that the job passed, and what was found."""
         self.shm_full = False
-        """Whether its /dev/shm was seen full."""
+        """Whether its /dev/shm was full at the last look."""
+        self.shm_was_full = False
+        """Whether it was at any."""
         threading.Thread(target=self._disk.watch, name="disk", daemon=True).start()
 
     @property
@@ -65,7 +67,8 @@ class Usage:
         if self._namespace:
             with suppress(OSError):
                 shm = os.statvfs("/dev/shm")  # noqa: S108 - it is the job's own
-                self.shm_full |= shm.f_bavail * shm.f_frsize < LEAST_ROOM
+                self.shm_full = shm.f_bavail * shm.f_frsize < LEAST_ROOM
+                self.shm_was_full |= self.shm_full
 
     def look_at_last(self) -> None:
         """Look whether a job that has ended had filled the disk since the last look."""

@@ -228,7 +228,11 @@ def how_it_ended(status: "int | None", usage: Usage) -> "dict[str, Any]":
         ended = (
             {"signal": os.WTERMSIG(status)} if os.WIFSIGNALED(status) else {"exit": os.WEXITSTATUS(status)}
         )
-    return ended | {"passed": usage.passed, "shm_full": usage.shm_full}
+    return ended | {
+        "passed": usage.passed,
+        "shm_full": usage.shm_full,
+        "shm_was_full": usage.shm_was_full,
+    }
 
 
 def main() -> None:

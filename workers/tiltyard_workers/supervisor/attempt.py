@@ -232,7 +232,10 @@ class Attempt:
                 return timed_out(self._claim.timeout or 0)
             case "silent":
                 return silent(self._claim.progress_timeout or 0)
-        return over_limit(ended, allowed) or judge(ended, out_of_memory=memory.ran_out())
+        out_of_memory = memory.ran_out()
+        return over_limit(ended, allowed, out_of_memory=out_of_memory) or judge(
+            ended, out_of_memory=out_of_memory
+        )
 
     def _tell(
         self, tracked: TrackedRun, asked: AskedFor, steps: Steps, kind: str, data: dict[str, Any]

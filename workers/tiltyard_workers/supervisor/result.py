@@ -44,12 +44,13 @@ def silent(seconds: float) -> Result:
     return Result(state=JobState.failed, reason=Reason.timed_out, message=message)
 
 
-def over_limit(ended: Ended, allowed: Allowance) -> Result | None:
+def over_limit(ended: Ended, allowed: Allowance, *, out_of_memory: bool = False) -> Result | None:
     """What it means that a job used more than it may; None where it did not.
 
     Args:
         ended: how it ended.
         allowed: what it may use.
+        out_of_memory: whether the kernel ended a process here meanwhile because memory ran out.
     """
     match ended:
         case Ended(passed=Passed(limit="processes", found=found)):
@@ -67,20 +68,33 @@ def over_limit(ended: Ended, allowed: Allowance) -> Result | None:
                 "keep less at a time",
                 "TILTYARD_JOB_SCRATCH_BYTES",
             )
-        case Ended() if signal.SIGXFSZ in {ended.signal, (ended.exit_code or 0) - 128}:  # a shell adds 128
+        case Ended() if _ended_by(ended, signal.SIGXFSZ):
             most = _size(allowed.scratch_bytes)
             return _over(
                 f"SIGXFSZ ended it: a file would have grown beyond the {most} that this worker allows a job's files",
                 "write less",
                 "TILTYARD_JOB_SCRATCH_BYTES",
             )
-        case Ended(shm_full=True) if ended.exit_code != 0:
+        case Ended() if _shm_ended(ended, out_of_memory=out_of_memory):
             return _over(
                 f"It failed after it had filled /dev/shm, where this worker allows a job {_size(allowed.shm_bytes)}",
                 "share less between its processes (fewer DataLoader workers, smaller batches)",
                 "TILTYARD_JOB_SHM_BYTES",
             )
     return None
+
+
+def _shm_ended(ended: Ended, *, out_of_memory: bool) -> bool:
+    """Whether a full /dev/shm is why: who touches a page that it has no room for gets a SIGBUS."""
+    if out_of_memory and _ended_by(ended, signal.SIGKILL):
+        return False
+    return (ended.shm_full and ended.exit_code != 0) or (
+        ended.shm_was_full and _ended_by(ended, signal.SIGBUS)
+    )
+
+
+def _ended_by(ended: Ended, number: signal.Signals) -> bool:
+    return number in {ended.signal, (ended.exit_code or 0) - 128}  # a shell adds 128
 
 
 def _over(what: str, less: str, setting: str) -> Result:
@@ -107,6 +121,8 @@ def judge(ended: Ended, *, out_of_memory: bool = False) -> Result:
             return _by_signal(code - 128, code, out_of_memory=out_of_memory)
         case Ended(exit_code=int(code)):
             message = _SAID.get(code, f"The entry point exited with code {code}.")
+            if ended.shm_was_full:
+                message += " Its /dev/shm was full meanwhile; TILTYARD_JOB_SHM_BYTES sets how much the worker allows."
             return Result(state=JobState.failed, reason=Reason.exit_code, message=message, exit_code=code)
         case Ended(signal=int(number)):
             return _by_signal(number, None, out_of_memory=out_of_memory)
