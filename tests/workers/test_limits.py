@@ -1,5 +1,6 @@
 """What a job may use: who takes more is ended by name of the limit, and harms nobody."""
 
+import errno
 import os
 import secrets
 import shutil
@@ -8,13 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from tests.workers.conftest import Run, Running, processes, unlikely
 from tests.workers.double import Job
 from tiltyard_workers.allowance import LEAST_PROCESSES, LEAST_ROOM_BYTES, LEAST_SHM_BYTES
-from tiltyard_workers.fences.disk import LEAST_A_FILE, Hidden, used
+from tiltyard_workers.fences.disk import LEAST_A_FILE, Disk, Hidden, used
 from tiltyard_workers.fences.fence import SUBREAPER, Fence
 from tiltyard_workers.fences.process import Ended
 from tiltyard_workers.fences.usage import Usage
@@ -39,6 +41,7 @@ for _ in range(100):
 wait.wait(60)
 """
 FEW = {"job_processes": 64}
+WATCHED: dict[str, Any] = {"allowed": {"scratch": MIB, "processes": 16}, "namespace": True, "places": []}
 LITTLE = {"job_scratch_bytes": 32 * MIB}
 
 
@@ -187,12 +190,14 @@ def test_full_shared_memory_is_the_reason_at_the_end_or_for_a_bus_error(
 def test_shared_memory_that_has_room_again_is_no_reason_and_is_told(
     settings: WorkerSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usage = Usage({"allowed": {"scratch": MIB, "processes": 16}, "namespace": True, "places": []})
+    allowed = settings.allowance(tmp_path)
+    monkeypatch.setattr(Disk, "watch", lambda _: None)
+    usage = Usage(WATCHED)
     for room in (0, MIB):
         monkeypatch.setattr(os, "statvfs", lambda _, room=room: SimpleNamespace(f_bavail=room, f_frsize=1))
         usage.look_at_shared_memory()
     ended = Ended(exit_code=3, shm_full=usage.shm_full, shm_was_full=usage.shm_was_full)
-    assert over_limit(ended, settings.allowance(tmp_path)) is None
+    assert over_limit(ended, allowed) is None
     assert judge(ended).reason == "exit_code"
     assert "/dev/shm was full meanwhile" in str(judge(ended).message)
 
@@ -326,6 +331,35 @@ def test_nothing_hides_beyond_the_longest_path(tmp_path: Path) -> None:
             used([str(tmp_path)])
     finally:
         os.chdir(begun)
+
+
+def test_a_look_that_fails_ends_neither_the_watch_nor_the_warden(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "big").write_bytes(bytes(MIB))
+    disk = Disk([str(tmp_path)], MIB // 2, list)
+    statvfs, failed = os.statvfs, iter([errno.ESTALE, errno.EMFILE])
+
+    def sometimes(place: int) -> os.statvfs_result:
+        if (code := next(failed, None)) is not None:
+            raise OSError(code, os.strerror(code))
+        return statvfs(place)
+
+    monkeypatch.setattr(os, "statvfs", sometimes)
+    disk.watch()
+    assert disk.is_passed
+
+
+def test_a_last_look_that_fails_ends_no_warden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Disk, "watch", lambda _: None)
+    usage = Usage(WATCHED | {"places": [str(tmp_path)]})
+
+    def stale(_: int) -> None:
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    monkeypatch.setattr(os, "statvfs", stale)
+    usage.look_at_last()
+    assert usage.passed is None
 
 
 def test_a_file_counts_by_what_it_takes_and_not_by_what_it_claims(tmp_path: Path) -> None:

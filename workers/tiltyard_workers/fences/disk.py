@@ -62,7 +62,11 @@ class Disk:
         return self.found is None or self.found + self._room - self._free() > self._most
 
     def look(self) -> None:
-        """Measure."""
+        """Measure.
+
+        Raises:
+            OSError: it cannot be done now.
+        """
         with self._looking:
             began = time.monotonic()
             self._room = self._free()
@@ -73,11 +77,12 @@ class Disk:
             self._cost = time.monotonic() - began
 
     def watch(self) -> None:
-        """Measure until there is too much."""
-        self.look()
+        """Measure until there is too much; a look that fails is one that comes later."""
         while not self.is_passed:
-            self._rest()
-            self.look()
+            with suppress(OSError):
+                self.look()
+            with suppress(OSError):
+                self._rest()
 
     def _free(self) -> int:
         """Bytes that are free on the file systems of the folders."""
@@ -88,7 +93,7 @@ class Disk:
         began = time.monotonic()
         while (rested := time.monotonic() - began) < max(SOONEST_SECONDS, REST * self._cost):
             time.sleep(SOONEST_SECONDS)
-            if rested > self._cost and self.may_be_passed:
+            if self.is_passed or (rested > self._cost and self.may_be_passed):
                 return
 
 

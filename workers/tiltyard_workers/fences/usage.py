@@ -72,8 +72,9 @@ class Usage:
 
     def look_at_last(self) -> None:
         """Look whether a job that has ended had filled the disk since the last look."""
-        if self._disk.may_be_passed:
-            self._disk.look()
+        with suppress(OSError):
+            if self._disk.may_be_passed:
+                self._disk.look()
         self._judge_disk()
 
     def _judge_disk(self) -> None:
