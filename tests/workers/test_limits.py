@@ -362,6 +362,46 @@ def test_a_last_look_that_fails_ends_no_warden(tmp_path: Path, monkeypatch: pyte
     assert usage.passed is None
 
 
+@pytest.mark.parametrize("tries", [1, 2])
+def test_a_folder_that_closes_as_it_is_opened_has_a_second_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tries: int
+) -> None:
+    (tmp_path / "big").write_bytes(bytes(MIB))
+    scandir, closed = os.scandir, iter(range(tries))
+
+    def closing(folder: str) -> Any:
+        if next(closed, None) is not None:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", closing)
+    if tries == 1:
+        assert used([str(tmp_path)]) >= MIB
+    else:
+        with pytest.raises(Hidden):
+            used([str(tmp_path)])
+
+
+def test_files_inside_count_also_where_they_are_on_another_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (tmp_path / "open").open("wb") as opened:
+        opened.write(bytes(MIB))
+        opened.flush()
+        (tmp_path / "open").unlink()
+        (tmp_path / "big").write_bytes(bytes(MIB))
+        stat = os.stat
+
+        def on_another(path: Any, **more: Any) -> os.stat_result:
+            found = stat(path, **more)
+            if path != str(tmp_path):
+                return found
+            return os.stat_result((*found[:2], found.st_dev + 1, *found[3:]))
+
+        monkeypatch.setattr(os, "stat", on_another)
+        assert used([str(tmp_path)], [os.getpid()]) >= 2 * MIB
+
+
 def test_a_file_counts_by_what_it_takes_and_not_by_what_it_claims(tmp_path: Path) -> None:
     with (tmp_path / "hollow").open("wb") as hollow:
         hollow.truncate(1 << 30)

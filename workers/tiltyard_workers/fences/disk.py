@@ -101,14 +101,25 @@ def used(places: Iterable[str], processes: Iterable[int] = ()) -> int:
     """Bytes that folders take of the disk, with what processes keep open of what was removed there.
 
     Raises:
-        Hidden: something in them cannot be looked at.
+        Hidden: something in them cannot be looked at, in either of two tries: a job may change a mode just then.
     """
+    folders, owners = list(places), list(processes)
+    try:
+        return _used(folders, owners)
+    except Hidden:
+        return _used(folders, owners)
+
+
+def _used(places: list[str], processes: list[int]) -> int:
     folders = [place for place in places if os.path.isdir(place)]
     devices = {os.stat(place).st_dev for place in folders}
+    inside = _inside(folders)
+    removed = (found for found in _removed(processes) if found.st_dev in devices)
     total, counted = 0, set()
-    for found in chain(_inside(folders), _removed(processes)):
-        if found.st_dev not in devices or (found.st_dev, found.st_ino) in counted:
+    for found in chain(inside, removed):
+        if (found.st_dev, found.st_ino) in counted:
             continue
+        devices.add(found.st_dev)  # a subvolume or an overlay has others inside
         if found.st_nlink != 1:
             counted.add((found.st_dev, found.st_ino))
         total += max(found.st_blocks * BLOCK, LEAST_A_FILE)
