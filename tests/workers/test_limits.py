@@ -129,7 +129,11 @@ def test_a_job_that_ends_before_the_next_look_is_looked_at(run: Run, fence: Fenc
 
 
 def test_one_file_cannot_outrun_the_looks(run: Run, fence: Fence) -> None:
-    job = run("fallocate -l 1G big; code=$?; ls -s big; rm big; exit $code", fence=fence, changed=LITTLE)
+    job = run(
+        "fallocate -l 1G big; code=$?; ls -s big; rm big; exit $code",
+        fence=fence,
+        changed=LITTLE | {"job_shm_bytes": MIB},
+    )
     assert "SIGXFSZ ended it" in said(job)
     assert int(job.log("stdout").split()[0]) <= 32 << 10, "KiB"
 
@@ -145,6 +149,14 @@ def test_shared_memory_is_the_jobs_own_and_bounded(run: Run, fence: Fence) -> No
     assert "filled /dev/shm, where this worker allows a job 2.0 MiB" in said(job)
     assert "TILTYARD_JOB_SHM_BYTES" in said(job)
     assert not Path("/dev/shm", name).exists()
+
+
+def test_what_shared_memory_has_room_for_may_be_one_file(run: Run, fence: Fence) -> None:
+    if fence == SUBREAPER:
+        pytest.skip("without a namespace, /dev/shm is the host's")
+    changed = LITTLE | {"job_shm_bytes": 64 * MIB}
+    job = run("head -c 40M /dev/zero > /dev/shm/x", fence=fence, changed=changed)
+    assert job.state == "succeeded", job.finish
 
 
 def test_no_other_memory_file_system_takes_what_shared_memory_may_not(run: Run, fence: Fence) -> None:

@@ -27,6 +27,11 @@ class Allowance:
     shm_bytes: int
     """In /dev/shm, where the fence gives it one of its own."""
 
+    @property
+    def file_bytes(self) -> int:
+        """How long one file may be, on the disk, in /dev/shm or in memory alone: the kernel has one limit for all."""
+        return max(self.scratch_bytes, self.shm_bytes)
+
 
 def allowance(
     folder: Path,

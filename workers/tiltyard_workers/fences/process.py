@@ -81,7 +81,11 @@ class FencedProcess:
             "environment": dict(environment),
             "folder": str(work),
             "places": [str(place) for place in visible],
-            "allowed": {"processes": allowed.processes, "scratch": allowed.scratch_bytes},
+            "allowed": {
+                "processes": allowed.processes,
+                "scratch": allowed.scratch_bytes,
+                "file": allowed.file_bytes,
+            },
         }
         try:
             self._process = _started(fence, view, specification, (life_read, told_write))

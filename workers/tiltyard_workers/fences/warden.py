@@ -128,7 +128,7 @@ def drop_privileges() -> None:
 
 def bound(specification: "dict[str, Any]") -> None:
     """Have the kernel hold what it can of the job's limits, so that between two looks nothing grows beyond all measure."""
-    limits = {resource.RLIMIT_FSIZE: specification["allowed"]["scratch"]}
+    limits = {resource.RLIMIT_FSIZE: specification["allowed"]["file"]}
     if specification["own_user"]:  # elsewhere it counts what else this user runs, and does not bind root
         limits[resource.RLIMIT_NPROC] = 2 * specification["allowed"]["processes"]
     for limit, wanted in limits.items():

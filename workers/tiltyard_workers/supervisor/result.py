@@ -69,9 +69,9 @@ def over_limit(ended: Ended, allowed: Allowance, *, out_of_memory: bool = False)
                 "TILTYARD_JOB_SCRATCH_BYTES",
             )
         case Ended() if _ended_by(ended, signal.SIGXFSZ):
-            most = _size(allowed.scratch_bytes)
+            most = _size(allowed.file_bytes)
             return _over(
-                f"SIGXFSZ ended it: a file would have grown beyond the {most} that this worker allows a job's files",
+                f"SIGXFSZ ended it: a file would have grown beyond the {most} that this worker allows one file of a job",
                 "write less",
                 "TILTYARD_JOB_SCRATCH_BYTES",
             )
