@@ -45,6 +45,25 @@ def test_it_says_what_a_job_may_use_and_what_sets_it(tmp_path: Path) -> None:
     assert all(f"TILTYARD_JOB_{name}" in said for name in ("PROCESSES", "SCRATCH_BYTES", "SHM_BYTES"))
 
 
+def test_it_says_what_a_job_may_use_of_a_worker_with_these_settings(tmp_path: Path) -> None:
+    limits = {
+        "TILTYARD_JOB_PROCESSES": "77",
+        "TILTYARD_JOB_SCRATCH_BYTES": "3GiB",
+        "TILTYARD_JOB_SHM_BYTES": "5MiB",
+    }
+    found = checks(tmp_path, TILTYARD_SCRATCH=str(tmp_path / "not" / "yet"), **limits)["a job may use"]
+    assert found["detail"].startswith("77 processes and threads, 3.0 GiB of disk")
+    wrong = checks(tmp_path, TILTYARD_JOB_PROCESSES="many")["a job may use"]
+    assert not wrong["ok"]
+    assert wrong["detail"].startswith("TILTYARD_JOB_PROCESSES: ")
+
+
+def test_half_of_what_is_free_is_that_of_the_scratch_folder(tmp_path: Path) -> None:
+    found = checks(tmp_path, TILTYARD_SCRATCH="/proc/self/scratch")["a job may use"]
+    assert not found["ok"]
+    assert "No space left" in found["detail"]
+
+
 def test_a_testbed_that_is_not_there_is_told_with_what_to_do(tmp_path: Path) -> None:
     assert "`tiltyard up`" in checks(tmp_path)["testbed"]["advice"]
     gone = checks(tmp_path, TILTYARD_URL="http://127.0.0.1:1", TILTYARD_TOKEN="t")["testbed"]

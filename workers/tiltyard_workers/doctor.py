@@ -19,11 +19,12 @@ from typing import Annotated
 
 import httpx
 import typer
-from pydantic import ByteSize
+from pydantic import ByteSize, ValidationError
 
 from tiltyard.profile import NoTestbed, load_profile
-from tiltyard_workers.allowance import allowance
+from tiltyard_workers.allowance import LEAST_ROOM_BYTES
 from tiltyard_workers.fences.fence import BUBBLEWRAP, SUBREAPER, Fence, choose_fence, works
+from tiltyard_workers.job_settings import JobSettings
 
 EXTRAS = {
     "server": ("fastapi", "sqlmodel", "asyncpg", "celery", "minio"),
@@ -135,14 +136,25 @@ def _fences(chosen: Fence) -> Iterator[Check]:
 
 
 def _limits(fence: Fence) -> Check:
-    allowed = allowance(Path(tempfile.gettempdir()))
+    name = "  a job may use"
+    try:
+        settings = JobSettings.in_environment()
+        scratch = settings.scratch.absolute()
+        place = next(folder for folder in (scratch, *scratch.parents) if folder.is_dir())
+        allowed = settings.allowance(place)
+    except ValidationError as error:
+        wrong = "; ".join(f"TILTYARD_{one['loc'][0]!s}".upper() + f": {one['msg']}" for one in error.errors())
+        return Check(name=name, ok=False, detail=wrong, advice="No worker starts here with these settings.")
+    except OSError as error:
+        advice = f"Free some room there: a worker needs {ByteSize(LEAST_ROOM_BYTES).human_readable()} to start a job."
+        return Check(name=name, ok=False, detail=f"nothing: {error}", advice=advice)
     disk, shm = (
         ByteSize(count).human_readable(separator=" ") for count in (allowed.scratch_bytes, allowed.shm_bytes)
     )
     shared = "all of the host's /dev/shm" if fence is SUBREAPER else f"{shm} of /dev/shm"
-    settings = "TILTYARD_JOB_PROCESSES, TILTYARD_JOB_SCRATCH_BYTES and TILTYARD_JOB_SHM_BYTES set others"
-    detail = f"{allowed.processes:,} processes and threads, {disk} of disk, {shared}; {settings}"
-    return Check(name="  a job may use", ok=True, detail=detail)
+    others = "TILTYARD_JOB_PROCESSES, TILTYARD_JOB_SCRATCH_BYTES and TILTYARD_JOB_SHM_BYTES set others"
+    detail = f"{allowed.processes:,} processes and threads, {disk} of disk, {shared}; {others}"
+    return Check(name=name, ok=True, detail=detail)
 
 
 def _user(fence: Fence) -> Check:

@@ -1,15 +1,14 @@
 """What a worker needs to know: where the gateway and the broker are, and where it may write. Never a database."""
 
 from pathlib import Path
-from tempfile import gettempdir
 
-from pydantic import ByteSize, Field, SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from tiltyard_workers.allowance import Allowance, allowance
+from tiltyard_workers.job_settings import JobSettings
 
 
-class WorkerSettings(BaseSettings):
+class WorkerSettings(BaseSettings, JobSettings):
     """The settings of a worker, each from the environment: `TILTYARD_URL` sets `url`."""
 
     model_config = SettingsConfigDict(env_prefix="TILTYARD_", frozen=True, extra="ignore")
@@ -24,22 +23,12 @@ class WorkerSettings(BaseSettings):
     """What the keys are made with that let jobs in there, where the workers run it: each worker makes its own."""
     prefect_events: bool = True
     """Whether flows tell that server of their tasks by events; the workers' own server has nobody who reads them."""
-    scratch: Path = Field(default_factory=lambda: Path(gettempdir()) / "tiltyard-worker")
-    """Jobs run in folders below it."""
     archives: Path | None = None
     """Where archives are kept, for all workers of this host; in the scratch folder where it is not set."""
     hide: str = ""
     """Folders that no job may see, separated by colons; the scratch folder and the profile are hidden anyway."""
     grace_seconds: float = Field(default=10, ge=0)
     """Between asking a job to end and ending it."""
-    job_processes: int | None = Field(default=None, ge=16)
-    """Processes and threads that a job may have at a time; 4,096 where it is not set, with 46 processors or more twice their
-    square and 32,768 at most, and never more than half of what the kernel lets the worker have."""
-    job_scratch_bytes: ByteSize | None = Field(default=None, ge=16 << 20)
-    """Of the disk, such as `64GiB`, for a job's files; where it is not set what it is given
-    and half of what is then free."""
-    job_shm_bytes: ByteSize | None = Field(default=None, ge=1 << 20)
-    """In a job's own /dev/shm; a quarter of the memory here where it is not set, and 64 MiB at least."""
     log_bytes: int = Field(default=16 << 20, ge=1 << 16)
     """How much of an attempt's output is kept; what is above it is left out in the middle, and marked."""
     heartbeat_seconds: float = Field(default=5, gt=0)
@@ -48,17 +37,3 @@ class WorkerSettings(BaseSettings):
     """The container image that this worker runs in."""
     image_digest: str = ""
     """That image's digest, which whoever starts the container knows: it stands in the manifests of its jobs."""
-
-    def allowance(self, folder: Path, *, given: int = 0) -> Allowance:
-        """What a job may use whose files are in a folder, where so many bytes were given to it.
-
-        Raises:
-            OSError: there is too little room for a job.
-        """
-        return allowance(
-            folder,
-            given=given,
-            processes=self.job_processes,
-            scratch_bytes=self.job_scratch_bytes,
-            shm_bytes=self.job_shm_bytes,
-        )
