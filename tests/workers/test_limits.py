@@ -4,6 +4,7 @@ import errno
 import os
 import secrets
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +20,8 @@ from tiltyard_workers.allowance import LEAST_PROCESSES, LEAST_ROOM_BYTES, LEAST_
 from tiltyard_workers.fences.disk import LEAST_A_FILE, Disk, Hidden, used
 from tiltyard_workers.fences.fence import SUBREAPER, Fence
 from tiltyard_workers.fences.process import Ended
-from tiltyard_workers.fences.usage import Usage
+from tiltyard_workers.fences.processes import descendants
+from tiltyard_workers.fences.usage import REST, Usage
 from tiltyard_workers.groups import least
 from tiltyard_workers.settings import WorkerSettings
 from tiltyard_workers.supervisor.result import judge, over_limit
@@ -360,6 +362,39 @@ def test_a_look_that_fails_ends_neither_the_watch_nor_the_warden(
     monkeypatch.setattr(os, "statvfs", sometimes)
     disk.watch()
     assert disk.is_passed
+
+
+def without_proc(monkeypatch: pytest.MonkeyPatch, ps: Callable[..., Any]) -> None:
+    is_folder = os.path.isdir
+    monkeypatch.setattr(os.path, "isdir", lambda path: path != "/proc/self" and is_folder(path))
+    monkeypatch.setattr(subprocess, "run", ps)
+
+
+def test_a_host_without_a_process_left_to_count_with_keeps_its_warden(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    without_proc(monkeypatch, refused)
+    assert descendants(os.getpid()) == []
+
+
+def test_what_another_process_takes_to_count_keeps_the_next_look_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [1000.0]
+
+    def slow(*_: object, **__: object) -> SimpleNamespace:
+        now[0] += 1
+        return SimpleNamespace(stdout=b"")
+
+    without_proc(monkeypatch, slow)
+    monkeypatch.setattr(Disk, "watch", lambda _: None)
+    usage = Usage(WATCHED | {"namespace": False})
+    monkeypatch.setattr("tiltyard_workers.fences.usage.time.monotonic", lambda: now[0])
+    usage.look()
+    assert usage.rest == pytest.approx(REST)
 
 
 def test_a_last_look_that_fails_ends_no_warden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

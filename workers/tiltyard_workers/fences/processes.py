@@ -24,9 +24,12 @@ def listed() -> list[str]:
 
 
 def processes() -> dict[int, Process]:
-    """Every process here by its id."""
+    """Every process here by its id; none where there is no /proc and the host has no process left to ask with."""
     if not os.path.isdir("/proc/self"):
-        said = subprocess.run(["/bin/ps", "-A", "-o", "pid=,ppid="], capture_output=True, check=False)
+        try:
+            said = subprocess.run(["/bin/ps", "-A", "-o", "pid=,ppid="], capture_output=True, check=False)
+        except OSError:  # a job may leave no process for it
+            return {}
         lines = map(bytes.split, said.stdout.splitlines())
         return {int(process): Process(int(parent), 1) for process, parent in lines}
     found = {}
