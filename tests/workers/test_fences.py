@@ -11,8 +11,9 @@ import pytest
 from tests.servers import wait_for
 from tests.workers.conftest import processes, unlikely
 from tiltyard_workers.allowance import Allowance
-from tiltyard_workers.fences.fence import BUBBLEWRAP, SUBREAPER, Fence, choose_fence, works
+from tiltyard_workers.fences.fence import BUBBLEWRAP, SUBREAPER, Fence, choose_fence, sized, works
 from tiltyard_workers.fences.process import Ended, FencedProcess
+from tiltyard_workers.fences.view import View
 
 KINDS = [BUBBLEWRAP, Fence(name="unshare", how="root"), Fence(name="unshare", how="user"), SUBREAPER]
 ALLOWED = Allowance(processes=1000, scratch_bytes=1 << 30, shm_bytes=1 << 20)
@@ -62,6 +63,33 @@ def test_the_strongest_fence_that_works_is_chosen() -> None:
     assert choose_fence() == HERE[0]
     with pytest.raises(ValueError, match="does not work"):
         choose_fence("moat")
+
+
+@pytest.mark.parametrize(("version", "knows"), [("0.6", ""), ("0.7", "--perms --size")])
+def test_a_bubblewrap_that_cannot_bound_memory_is_a_fence_nonetheless(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, knows: str
+) -> None:
+    bwrap = tmp_path / "bwrap"
+    bwrap.write_text(f"""#!/bin/sh
+[ "$1" != --help ] || {{ echo "{version} --tmpfs {knows}"; exit; }}
+while [ "$1" != -- ]; do
+    case $1 in --perms|--size) case "{knows}" in *$1*) ;; *) echo "Unknown option $1" >&2; exit 1;; esac;; esac
+    shift
+done
+shift
+exec "$@"
+""")
+    bwrap.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    sized.cache_clear()
+    try:
+        assert works(BUBBLEWRAP)
+        view = View(own=[], hidden=[tmp_path], shm_bytes=5 << 20)
+        command, _ = BUBBLEWRAP.command(view)
+    finally:
+        sized.cache_clear()
+    assert (str(5 << 20) in command) is bool(knows)
+    assert (command.count("--remount-ro") == 2) is not bool(knows), "else a hidden folder is room without end"
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from pydantic import ByteSize, ValidationError
 
 from tiltyard.profile import NoTestbed, load_profile
 from tiltyard_workers.allowance import LEAST_ROOM_BYTES
-from tiltyard_workers.fences.fence import BUBBLEWRAP, SUBREAPER, Fence, choose_fence, works
+from tiltyard_workers.fences.fence import BUBBLEWRAP, SUBREAPER, Fence, choose_fence, sized, works
 from tiltyard_workers.job_settings import JobSettings
 
 EXTRAS = {
@@ -120,7 +120,7 @@ def _fences(chosen: Fence) -> Iterator[Check]:
     )
     installed = shutil.which("bwrap") is not None
     advice = {
-        "bubblewrap": "It is installed, and this host refuses it namespaces, or it is older than 0.7."
+        "bubblewrap": "It is installed, and this host refuses it namespaces."
         if installed
         else "Install bubblewrap (Debian: apt install bubblewrap) for the strongest fence.",
         "unshare": "Namespaces are refused here: allow user namespaces, or run workers in containers of their own.",
@@ -151,7 +151,13 @@ def _limits(fence: Fence) -> Check:
     disk, shm = (
         ByteSize(count).human_readable(separator=" ") for count in (allowed.scratch_bytes, allowed.shm_bytes)
     )
-    shared = "all of the host's /dev/shm" if fence is SUBREAPER else f"{shm} of /dev/shm"
+    shared = f"{shm} of /dev/shm"
+    if fence is SUBREAPER:
+        shared = "all of the host's /dev/shm"
+    elif fence is BUBBLEWRAP and not sized():
+        shared = (
+            "half of the host's memory as /dev/shm (this bubblewrap is older than 0.7 and cannot bound it)"
+        )
     others = "TILTYARD_JOB_PROCESSES, TILTYARD_JOB_SCRATCH_BYTES and TILTYARD_JOB_SHM_BYTES set others"
     detail = f"{allowed.processes:,} processes and threads, {disk} of disk, {shared}; {others}"
     return Check(name=name, ok=True, detail=detail)

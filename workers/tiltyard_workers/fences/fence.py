@@ -22,6 +22,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,10 @@ class Fence:
         warden = [sys.executable, "-I", "-S", "-c", _RUN, WARDEN]
         match self.name:
             case "bubblewrap":
-                return [*_bubblewrap(view.specification()), *warden], {"namespace": True, "own_user": True}
+                return [*_bubblewrap(view.specification(), sized=sized()), *warden], {
+                    "namespace": True,
+                    "own_user": True,
+                }
             case "unshare":
                 own = {"namespace": True, "own_user": self.how == "user", "view": view.specification()}
                 return [*_unshare(self.how), *warden], own
@@ -84,27 +88,48 @@ def _unshare(how: str) -> list[str]:
     return [shutil.which("unshare") or "unshare", *user, *_NAMESPACES]
 
 
-def _bubblewrap(view: dict[str, Any]) -> list[str]:
+@cache
+def sized() -> bool:
+    """Whether the bubblewrap here can bound what a memory file system holds, as it can since 0.7.
+
+    Where it cannot, the kernel bounds a job's /dev/shm, at half of the host's memory.
+    """
+    try:
+        said = subprocess.run(
+            [_bwrap(), "--help"], capture_output=True, text=True, timeout=PROBE_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return True
+    return "--size" in said.stdout + said.stderr
+
+
+def _bwrap() -> str:
+    return shutil.which("bwrap") or "bwrap"
+
+
+def _bubblewrap(view: dict[str, Any], *, sized: bool) -> list[str]:
+    folders = [path for path in view["hidden"] if Path(path).is_dir()]
     masks = [
         part
         for path in view["hidden"]
         for part in (
-            ("--size", _MASK_BYTES, "--tmpfs", path)
-            if Path(path).is_dir()
+            (*(("--size", _MASK_BYTES) if sized else ()), "--tmpfs", path)
+            if path in folders
             else ("--ro-bind", "/dev/null", path)
         )
     ]
     return [
-        shutil.which("bwrap") or "bwrap",
+        _bwrap(),
         "--unshare-pid", "--as-pid-1", "--unshare-ipc", "--unshare-uts", "--die-with-parent", "--new-session",
         "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc",
         *(part for path in view["devices"] for part in ("--dev-bind", path, path)),
-        "--perms", "1777", "--size", str(view["shm"]), "--tmpfs", "/dev/shm",  # noqa: S108 - it is the mount's place
+        *(("--perms", "1777", "--size", str(view["shm"])) if sized else ()), "--tmpfs", "/dev/shm",  # noqa: S108 - it is the mount's place
         "--remount-ro", "/dev",
         *(part for place, source in view["temporary"].items() for part in ("--bind", source, place)),
         *masks,
         *(part for path in view["needed"] for part in ("--ro-bind", path, path)),
         *(part for path in view["own"] for part in ("--bind", path, path)),
+        *(part for path in folders if not sized for part in ("--remount-ro", path)),
         "--cap-drop", "ALL", "--",
     ]  # fmt: skip
 
@@ -137,7 +162,7 @@ def works(fence: Fence) -> bool:
             empty: dict[str, Any] = {
                 "hidden": [], "devices": [], "temporary": {}, "needed": [], "own": [], "shm": 1 << 20
             }  # fmt: skip
-            return _succeeds([*_bubblewrap(empty), "/bin/sh", "-c", "exit 0"])
+            return _succeeds([*_bubblewrap(empty, sized=sized()), "/bin/sh", "-c", "exit 0"])
         case Fence(name="unshare", how="root") if os.geteuid() != 0:
             return False
         case Fence(name="unshare", how=how):
