@@ -225,6 +225,43 @@ def test_runs_that_a_job_made_use_up_no_names_of_its_own_metrics(
     assert [event.data["name"] for event in rest] == ["of a fold", "loss"]
 
 
+def test_runs_that_a_job_made_use_up_no_room_of_its_own_metrics(
+    quiet: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outboxes, "MOST_METRICS", 2)
+    monkeypatch.setattr(outboxes, "MOST_LAST", 1)
+    monkeypatch.setattr(outboxes, "MOST_OF_OTHER_RUNS", 3)
+    for number in range(5):
+        quiet.add_logged({"name": "loss", "value": number, "step": 0, "run": f"trial {number}"})
+    quiet.add(EventKind.metric, name="best", value=1, step=None)
+    quiet.add_logged({"name": "loss", "value": 1, "step": 0})
+    quiet.add_logged({"name": "loss", "value": 2, "step": 1})
+    _, rest = quiet.close()
+    told = [event.data for event in rest if event.kind is EventKind.metric]
+    assert [data.get("run", "its own") for data in told] == [
+        *(f"trial {n}" for n in range(3)),
+        *["its own"] * 3,
+    ]
+    assert told[-1] == {"name": "loss", "value": 2, "step": 1}
+    assert "2 events are left out" in str(rest[-1].data["text"])
+
+
+def test_metrics_without_end_leave_the_log_its_room(quiet: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outboxes, "MOST_METRICS", 1)
+    for number in range(3):
+        quiet.add(EventKind.metric, name="loss", value=number, step=number)
+    say(quiet, "the end\n")
+    _, rest = quiet.close()
+    assert "the end\n" in [event.data.get("text") for event in rest]
+
+
+def test_of_runs_that_come_and_go_nothing_is_kept(outbox: Outbox, reports: Reports) -> None:
+    for number in range(100):
+        outbox.add_logged({"name": "loss", "value": number, "step": 0, "run": f"trial {number}"})
+    wait_for(lambda: len(reports.events()) == 100)
+    wait_for(lambda: not outbox._newest_logged)
+
+
 def test_a_name_too_many_takes_the_place_of_no_other(quiet: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outboxes, "MOST_NAMES", 1)
     monkeypatch.setattr(outboxes, "MANY_LOGGED", 1)

@@ -25,6 +25,8 @@ MOST_WAITING_BYTES = 4 << 20
 """Of what waits to be sent while the gateway is away; above it, no log text is taken."""
 MOST_METRICS = 200_000
 """And what steps told, of one attempt."""
+MOST_OF_OTHER_RUNS = 100_000
+"""Metrics of the runs that a job made beside its own, whose metrics they are not to crowd out."""
 MOST_EVENT_BYTES = 16 << 20
 """Of what waits to be sent; above it, nothing is taken."""
 MOST_NAMES = 5_000
@@ -74,11 +76,12 @@ class Outbox:
         self._closing = False
         self._told_cancel = False
         self._metrics = 0
+        self._of_other_runs = 0
         self._logged = 0
         self._newest_logged: dict[_Named, int] = {}
         """The number of the newest event of each name, of those that wait."""
-        self._last_logged: dict[_Named, dict[str, Any]] = {}
-        """The newest of each name, once there were too many to tell."""
+        self._last_logged: dict[str, dict[str, Any]] = {}
+        """The newest of each name of the job's own run, once there were too many to tell."""
         self._names: set[str] = set()
         self._left_out = 0
         self.heard_at = time.monotonic()
@@ -98,11 +101,14 @@ class Outbox:
             if kind is EventKind.metric and self._is_a_name_too_many(data):
                 self._left_out += 1
                 return
-            if kind in {EventKind.metric, EventKind.step}:
-                self._metrics += 1 + len(str(data.get("message", ""))) // _AS_LONG_AS_A_METRIC
-            if self._waiting_bytes > MOST_EVENT_BYTES or self._metrics > MOST_METRICS:
+            weight = _weight(kind, data)
+            if self._is_one_too_many(data, weight):
                 self._left_out += kind is not EventKind.log
                 return
+            if "run" in data:
+                self._of_other_runs += weight
+            else:
+                self._metrics += weight
             self._append(kind, data)
             if self._waiting_bytes >= BATCH_BYTES:
                 self._lock.notify()
@@ -110,13 +116,13 @@ class Outbox:
     def add_logged(self, data: dict[str, Any]) -> None:
         """Tell a metric that the script logged to MLflow, which keeps every one: here, of very many, the newest is enough."""
         self.heard_at = time.monotonic()
-        name = str(data.get("run", "")), str(data["name"])
+        name = _named(data)
         with self._lock:
             if self._is_a_name_too_many(data):
                 self._left_out += 1
                 return
-            if self._metrics >= MOST_METRICS or self._waiting_bytes > MOST_EVENT_BYTES:
-                self._keep_last(name, data)
+            if self._is_one_too_many(data, weight=1):
+                self._keep_last(data)
                 return
             self._logged += 1
             place = self._newest_logged.get(name, -1) - self._sent
@@ -139,8 +145,16 @@ class Outbox:
             self._names.add(name)
         return name not in self._names
 
-    def _keep_last(self, name: _Named, data: dict[str, Any]) -> None:
-        if name in self._last_logged or len(self._last_logged) < MOST_LAST:
+    def _is_one_too_many(self, data: Mapping[str, Any], weight: int) -> bool:
+        if self._waiting_bytes > MOST_EVENT_BYTES:
+            return True
+        if "run" in data:
+            return self._of_other_runs + weight > MOST_OF_OTHER_RUNS
+        return self._metrics + weight > MOST_METRICS
+
+    def _keep_last(self, data: dict[str, Any]) -> None:
+        name = str(data["name"])
+        if "run" not in data and (name in self._last_logged or len(self._last_logged) < MOST_LAST):
             self._last_logged[name] = _in_place_of(self._last_logged.get(name), data)
         else:
             self._left_out += 1
@@ -198,8 +212,9 @@ class Outbox:
                 self._append(EventKind.metric, data)
             self._last_logged.clear()
             if self._left_out:
-                most = f"{MOST_METRICS} metrics and steps at most, and metrics of {MOST_NAMES} names"
-                self._confess(self._left_out, f"an attempt has {most}")
+                own = f"{MOST_METRICS} metrics and steps at most, of {MOST_NAMES} names"
+                others = f"{MOST_OF_OTHER_RUNS} metrics of runs beside its own"
+                self._confess(self._left_out, f"an attempt has {own}, and {others}")
                 self._left_out = 0
         return self._sent, [event for event, _ in self._waiting]
 
@@ -263,9 +278,11 @@ class Outbox:
 
     def _acknowledge(self, batch: list[tuple[Reported, int]], news: Report, answer: ReportAnswer) -> None:
         with self._lock:
-            for _, length in batch:
+            for number, (event, length) in enumerate(batch, start=self._sent):
                 self._waiting.popleft()
                 self._waiting_bytes -= length
+                if event.kind is EventKind.metric and self._newest_logged.get(_named(event.data)) == number:
+                    del self._newest_logged[_named(event.data)]
             self._sent += len(batch)
             self._in_flight = 0
             self._logged = 0
@@ -286,6 +303,16 @@ class Outbox:
         if answer.cancel and not self._told_cancel:
             self._told_cancel = True
             self._on_cancel()
+
+
+def _named(data: Mapping[str, Any]) -> _Named:
+    return str(data.get("run", "")), str(data["name"])
+
+
+def _weight(kind: ReportedKind, data: Mapping[str, Any]) -> int:
+    if kind not in {EventKind.metric, EventKind.step}:
+        return 0
+    return 1 + len(str(data.get("message", ""))) // _AS_LONG_AS_A_METRIC
 
 
 def _in_place_of(before: Mapping[str, Any] | None, data: Mapping[str, Any]) -> dict[str, Any]:
