@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import os
 import signal
+import subprocess
 import sys
+import venv
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -21,6 +24,7 @@ from tiltyard.plugins import canonical
 from tiltyard_api.readers import pool
 from tiltyard_api.readers.messages import Bounds
 from tiltyard_api.readers.process import KEPT_NAMES
+from tiltyard_api.readers.process import READER as COMMAND
 
 __all__ = ["environment"]
 
@@ -30,7 +34,7 @@ NESTED = "x = " + "lambda:" * 3_000 + "1\n"
 """Python's parser goes down its stack for each, and asks not whether there is room."""
 LONG = "a;" * 80_000
 """Takes a second, and is within every limit."""
-SMALL_STACK = ("/bin/sh", "-c", 'ulimit -s 512; exec "$0" -I -m tiltyard_api.readers.reader', sys.executable)
+SMALL_STACK = ("/bin/sh", "-c", 'ulimit -s 512; exec "$0" "$@"', *COMMAND)
 HEAVY = canonical({
     "plugin.toml": b'name = "mine"\nversion = "1"\n',
     "mine/attacks.py": TASK.encode(),
@@ -208,6 +212,24 @@ async def test_a_reader_is_not_believed_what_it_cannot_have_read(gateway: Gatewa
     assert await unread(gateway, "/plugins", a_plugin()) == (
         "the plugin could not be read: its reader gave no answer that can be understood"
     )
+
+
+@pytest.fixture
+def by_python_path(tmp_path: Path) -> list[str]:
+    """The reader's command of a gateway whose packages are on `PYTHONPATH` alone."""
+    venv.create(tmp_path / "bare", with_pip=False)
+    tell = "from tiltyard_api.readers.process import READER; import json; print(json.dumps(READER))"
+    elsewhere = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    python = tmp_path / "bare/bin/python"
+    told = subprocess.run([python, "-c", tell], env=elsewhere, capture_output=True, check=True)
+    return [str(part) for part in json.loads(told.stdout)]
+
+
+async def test_a_reader_imports_from_where_its_gateway_does(
+    gateway: Gateway, by_python_path: list[str]
+) -> None:
+    await changed(gateway, *by_python_path)
+    assert (await send(gateway, a_plugin())).status_code == 201
 
 
 async def test_uploads_are_found_below_a_store_that_is_named_from_here(

@@ -8,11 +8,15 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from tiltyard_api.readers.messages import Asked
 from tiltyard_api.readers.reader import CODE, LENGTH, READY
 
-READER = (sys.executable, "-I", "-m", "tiltyard_api.readers.reader")
+_IMPORTED_FROM = [str(Path(place).absolute()) for place in sys.path]
+_RUN = f"import sys; sys.path[:] = {_IMPORTED_FROM!r}; from tiltyard_api.readers.reader import main; main()"
+READER = (sys.executable, "-I", "-c", _RUN)
+"""Imports from where the gateway does, which may be where -I alone does not look: a user's own packages, PYTHONPATH."""
 KEPT_NAMES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TZ")
 """Of the environment: what an interpreter may need to start. No address and no secret of the gateway's."""
 START_SECONDS = 60.0

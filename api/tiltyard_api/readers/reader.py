@@ -1,4 +1,4 @@
-"""`python -I -m tiltyard_api.readers.reader`: has each upload that it is asked about read by a child of its own.
+"""A reader, in a process of its own: has each upload that it is asked about read by a child of its own.
 
 This process imports what reads, and reads nothing itself: it forks, which takes milliseconds, and passes on what the child
 says. So each upload meets a process that has met no other, its bounds are the kernel's to keep, and how it ended is told by
@@ -117,7 +117,3 @@ def hold_to(bounds: Bounds) -> None:
     }.items():
         with suppress(AttributeError, ValueError, OSError):  # macOS takes no bounds of memory
             resource.setrlimit(getattr(resource, name), (most, most))
-
-
-if __name__ == "__main__":
-    main()
