@@ -65,7 +65,8 @@ def host(app: Celery, settings: WorkerSettings, *, queue: str, fence: Fence, pre
     warnings.filterwarnings("ignore", message="You're running the worker with superuser")
 
     def ready(sender: Any, **_: Any) -> None:
-        # It comes with each lost connection, though the setting that it asks for is made; Celery itself asks for all warnings.
+        # Celery warns so at each lost connection, though the setting that the warning asks for is made. Not before now:
+        # Celery, as it starts, has all warnings shown.
         warnings.filterwarnings("ignore", message=r"\s*In Celery 5.1 we introduced")
         stop_as_told(sender, presence)
         heed_orders(sender, presence, queue)

@@ -101,9 +101,8 @@ def install(app: FastAPI) -> None:
             return answer(Refused(404, "not_found", _nothing_there(request)))
         code = HTTPStatus(error.status_code).name.lower()
         headers = dict(error.headers) if error.headers else None
-        if (
-            error.status_code == HTTPStatus.METHOD_NOT_ALLOWED
-        ):  # the router knows the methods of one route alone
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            # The router knows the methods of one route alone.
             headers = {"Allow": allowed(app, request.scope)}
             detail = f"{request.method} is not taken here; {headers['Allow']} are"
             return answer(Refused(error.status_code, code, detail, headers=headers))

@@ -89,7 +89,9 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        for each in sockets or () if self.started else ():
+        if not self.started:
+            return
+        for each in sockets or ():
             host, port = each.getsockname()[:2]
             structlog.get_logger().info("listening", host=host, port=port)
 

@@ -64,7 +64,7 @@ class Relay:
     Args:
         server: MLflow; None where this worker has none.
         folder: where the journal and files are kept.
-        run: the run as MLflow would describe it: `{"info": {...}, "data": {...}}`; kept up to date by what is written.
+        run: the run as MLflow would describe it: `{"info": {...}, "data": {...}}`.
         begin: makes the run in MLflow when it could not be made before; returns its id and where its files are.
         job: the attempt's.
         token: the attempt's, with which goes what the script sends.
@@ -248,8 +248,7 @@ class Relay:
         said = read_object(read_message(body)) if size_of(body) <= LONGEST_MESSAGE else {}
         if (run := run_of(said)) is None:
             return
-        other = (
-            None if self._names.are_meant(said) else run
-        )  # that it is one of this job's, the gateway has judged
+        # That another run is one of this job's, the gateway has judged.
+        other = None if self._names.are_meant(said) else run
         for metric in self._metrics.new_in(said, other):
             self._tell_metric(metric)

@@ -37,7 +37,7 @@ class StandIn:
 
     Args:
         folder: where the journal and files are kept.
-        run: the run as MLflow would describe it: `{"info": {...}, "data": {...}}`; kept up to date by what is written.
+        run: the run as MLflow would describe it: `{"info": {...}, "data": {...}}`.
         names: what it is called.
         lock: held while something is kept, and by who reads what was.
     """
