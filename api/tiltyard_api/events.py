@@ -1,9 +1,10 @@
 """The history of jobs: as a WebSocket, and as a long poll on the same URL."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Query, WebSocket
+from fastapi import APIRouter, Depends, Query, WebSocket
 
 from tiltyard.wire import EventPage, ProblemItem, WireModel
 from tiltyard_api.auth import User, unauthorized
@@ -21,6 +22,22 @@ routes = APIRouter(tags=["events"])
 After = Annotated[
     int, Query(ge=-1, le=2**63 - 1, description="The `seq` of the last event you have; -1 for none.")
 ]
+
+
+TICKET = "Of a WebSocket: from `POST /tickets`, in place of a header."
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManyAsked:
+    """Which jobs' events a WebSocket is to send. It reads them itself: here they are known, and told."""
+
+    experiment: Annotated[str | None, Query(description="The jobs of this experiment.")] = None
+    sweep: Annotated[str | None, Query(description="The jobs of this sweep.")] = None
+    job: Annotated[list[str] | None, Query(description="These jobs.")] = None
+    resume: Annotated[
+        str | None, Query(description="With 1, the first message says what the client has.")
+    ] = None
+    ticket: Annotated[str | None, Query(description=TICKET)] = None
 
 
 class Ticket(WireModel):
@@ -46,6 +63,7 @@ async def list_job_events(
     user: User,
     after: After = -1,
     wait: Annotated[float, Query(ge=0, le=60, description="Seconds to wait for the next event.")] = 0,
+    _ticket: Annotated[str | None, Query(alias="ticket", description=TICKET)] = None,
 ) -> EventPage:
     """The events of a job behind `after`, in order. With an Upgrade header this URL is a WebSocket instead.
 
@@ -74,7 +92,7 @@ async def follow_job_events(socket: WebSocket, job: str, here: Here) -> None:
 
 
 @routes.get("/events", operation_id="follow_events", status_code=426, responses=responses(426))
-async def upgrade_events(_user: User) -> None:
+async def upgrade_events(_user: User, _asked: Annotated[ManyAsked, Depends()]) -> None:
     """Many jobs' events over one WebSocket: `?experiment=NAME`, `?sweep=ID` or `?job=ID&job=ID`, or every job.
 
     It ends when the jobs that are named have ended, or all jobs of the sweep; otherwise it goes on for jobs yet to come.

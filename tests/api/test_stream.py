@@ -407,7 +407,10 @@ async def test_a_long_poll_beyond_the_end_is_refused(gateway: Gateway) -> None:
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "?after")
 
 
-async def test_many_jobs_without_an_upgrade_are_told_to_upgrade(gateway: Gateway) -> None:
-    answer = await gateway.user.get("/events")
+@pytest.mark.parametrize(
+    "query", ["", "?experiment=x", "?sweep=x", "?job=a&job=b&resume=1", "?experiment=x&ticket=t"]
+)
+async def test_many_jobs_without_an_upgrade_are_told_to_upgrade(gateway: Gateway, query: str) -> None:
+    answer = await gateway.user.get(f"/events{query}")
     assert (answer.status_code, answer.headers["upgrade"]) == (426, "websocket")
     assert answer.json()["code"] == "upgrade_required"
