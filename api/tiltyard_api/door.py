@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from tiltyard_api.auth import token_of, unauthorized
-from tiltyard_api.http.methods import asked_as_get, takes
+from tiltyard_api.http.methods import answer_head, takes
 from tiltyard_api.http.problems import Refused, answer, explain
 from tiltyard_api.parts import Parts, parts_of
 from tiltyard_api.stream.sockets import Close, admit
@@ -66,8 +66,9 @@ class Door:
             if not RAW.fullmatch(scope["path"]):
                 receive = _limited(scope, receive)
             if scope["method"] == "HEAD" and not takes(scope["app"], scope, "HEAD"):
-                scope = asked_as_get(scope)
-            await self._app(scope, receive, sending)
+                await answer_head(self._app, scope, receive, sending)
+            else:
+                await self._app(scope, receive, sending)
         except Exception as error:
             refused = explain(error)
             if begun:  # the connection is cut, so that half an answer is not taken for a whole one

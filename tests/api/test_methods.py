@@ -1,10 +1,16 @@
 """What an address takes: parameters that are known, HEAD wherever GET is, and all its methods named where one is not taken."""
 
+from collections.abc import AsyncIterator
+
 import pytest
+from fastapi.responses import StreamingResponse
+from starlette.background import BackgroundTask
+from starlette.types import Message
 
 from tests.api.conftest import Gateway
 from tests.api.test_artifacts import with_files
 from tests.api.test_door import problem_of
+from tiltyard_api.http.methods import answer_head
 
 
 async def test_a_query_parameter_that_no_route_reads_is_refused_and_not_passed_over(gateway: Gateway) -> None:
@@ -33,6 +39,27 @@ async def test_head_says_what_get_would_and_sends_no_body(gateway: Gateway) -> N
     for path, status in (("/jobs/feed", 404), ("/jobs:cancel", 405)):
         assert (await gateway.user.head(path)).status_code == status
     assert (await gateway.nobody.head("/jobs")).status_code == 401
+
+
+async def test_head_of_what_is_made_while_it_is_sent_ends_with_the_head() -> None:
+    sent: list[Message] = []
+    closed: list[bool] = []
+
+    async def without_end() -> AsyncIterator[bytes]:
+        while True:
+            yield b"more"
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    answer = StreamingResponse(without_end(), background=BackgroundTask(closed.append, True))
+    await answer_head(answer, {"type": "http", "method": "HEAD"}, receive, send)
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+    assert "body" not in sent[-1]
+    assert closed == [True]
 
 
 @pytest.mark.parametrize(
