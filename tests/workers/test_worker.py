@@ -429,7 +429,7 @@ def test_what_is_wrong_is_said_in_one_line(
         ("{user}@{host}/nowhere", "vhost nowhere not found"),
     ],
 )
-def test_a_broker_that_turns_a_worker_away_is_told_in_one_line(
+def test_a_broker_that_keeps_turning_a_worker_away_is_told_in_one_line(
     gateway: Gateway, work: Callable[..., Worker], place: str, said: str
 ) -> None:
     with rabbitmq_vhost() as url:
@@ -437,10 +437,24 @@ def test_a_broker_that_turns_a_worker_away_is_told_in_one_line(
         host, _, vhost = rest.partition("/")
         worker = work("amqp://" + place.format(user=user, host=host, vhost=vhost))
         assert worker.process.wait(60) == 1, worker.log
-    (line,) = worker.log.splitlines()
+    soon, line = worker.log.splitlines()
+    assert said in soon
     assert said in line
     assert "TILTYARD_BROKER_URL" in line
     assert worker.state == "stopped"
+
+
+def test_a_broker_that_turns_a_worker_away_for_a_moment_is_asked_again(
+    gateway: Gateway, work: Callable[..., Worker]
+) -> None:
+    with rabbitmq_vhost() as url:
+        vhost = url.rpartition("/")[2]
+        limit = ["rabbitmqctl", "-q", "set_vhost_limits", "-p", vhost]
+        subprocess.run([*limit, '{"max-connections": 0}'], check=True, capture_output=True)
+        worker = work(url)
+        wait_for(lambda: "does not let this worker in yet" in worker.log)
+        subprocess.run([*limit, '{"max-connections": -1}'], check=True, capture_output=True)
+        worker.ready()
 
 
 def test_a_worker_waits_for_its_gateway(

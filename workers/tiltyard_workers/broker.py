@@ -1,5 +1,8 @@
 """The Celery application. Its whole duty: deliver a job's id and host the supervisor; it keeps no truth and retries nothing."""
 
+import time
+from collections.abc import Callable
+
 from celery import Celery
 from kombu import Exchange, Queue
 
@@ -9,7 +12,10 @@ RUN_TASK = "tiltyard.run"
 DAY_SECONDS = 24 * 3600
 CONNECT_SECONDS = 4.0
 TURNED_AWAY = {403: "ACCESS_REFUSED", 406: "PRECONDITION_FAILED", 530: "NOT_ALLOWED"}
-"""What no waiting mends, by AMQP's numbers: a password, a right, a virtual host, a queue that was made otherwise."""
+"""By AMQP's numbers: a password, a right or a virtual host, or how many connections there may be; a queue made otherwise."""
+KNOCK_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
+"""Seconds until a broker that turned a worker away is asked again: a worker that was killed may hold its connections yet, and
+a broker that has just started not know its users."""
 
 
 class TurnedAway(Exception):
@@ -61,14 +67,29 @@ def make_celery(broker_url: str, queue: str) -> Celery:
     return app
 
 
-def knock(app: Celery) -> None:
+def knock(app: Celery, *, tell: Callable[[str], None]) -> None:
     """Connect and declare the worker's queue as Celery will, which would try a wrong password for ever.
 
     A broker that is away is no matter: Celery waits for it.
 
+    Args:
+        app: listens to the queue.
+        tell: called once with the broker's words, when it is to be asked again.
+
     Raises:
-        TurnedAway: it does not let this worker in, or not to its queue.
+        TurnedAway: for half a minute it did not let this worker in, or not to its queue.
     """
+    for number, pause in enumerate(KNOCK_PAUSES):
+        try:
+            return _knock_once(app)
+        except TurnedAway as refusal:
+            if number == 0:
+                tell(str(refusal))
+            time.sleep(pause)
+    return _knock_once(app)
+
+
+def _knock_once(app: Celery) -> None:
     with app.connection_for_read(connect_timeout=CONNECT_SECONDS) as connection:
         if connection.transport.driver_type != "amqp":
             return  # the embedded broker, whose password `tiltyard up` wrote down itself

@@ -77,7 +77,9 @@ def worker(
 
     app = make_celery(settings.broker_url.get_secret_value(), served)
     try:
-        knock(app)
+        knock(
+            app, tell=lambda why: typer.echo(f"the broker does not let this worker in yet: {why}", err=True)
+        )
     except TurnedAway as refusal:
         presence.stop()
         _stop(f"the broker that TILTYARD_BROKER_URL names does not have this worker of {served}: {refusal}")
