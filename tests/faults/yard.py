@@ -220,6 +220,7 @@ class Yard:
             "TILTYARD_BROKER_URL": self.broker.url(self.worker_bells[name].port),
             "TILTYARD_WORKER_TOKEN": self._worker_token,
             "TILTYARD_SCRATCH": str(self.scratch(name)),
+            "TILTYARD_JOB_SCRATCH_BYTES": "64MiB",  # else a worker with a small disk would start no job
             "TMPDIR": str(temporary),
         }
         command = [TILTYARD, "worker", "--queue", QUEUE, "--name", name]
