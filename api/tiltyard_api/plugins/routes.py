@@ -8,6 +8,7 @@ from fastapi import APIRouter, BackgroundTasks, Path, Query, Request, Response
 
 from tiltyard.plugins.limits import PLUGIN
 from tiltyard.wire import Page, Plugin, PluginChange, PluginState, PluginVersion
+from tiltyard.wire.plugins import PLUGIN_NAME, PLUGIN_VERSION
 from tiltyard_api.auth import Anyone, User
 from tiltyard_api.http.etags import IfMatch, check_match, etag, hold_still
 from tiltyard_api.http.paging import Cursor, Limit
@@ -27,8 +28,8 @@ from tiltyard_orchestrator.storage.plugins.settle_checks import settle_check
 routes = APIRouter(prefix="/plugins", tags=["plugins"])
 log = structlog.get_logger(__name__)
 
-NAME = r"^[a-z_][a-z0-9_]{0,99}$"
-VERSION = r"^[0-9A-Za-z][0-9A-Za-z.+_-]{0,63}$"
+NAME = f"^{PLUGIN_NAME}$"
+VERSION = f"^{PLUGIN_VERSION}$"
 Name = Annotated[str, Path(pattern=NAME)]
 Version = Annotated[str, Path(pattern=VERSION)]
 Wait = Annotated[float, Query(ge=0, le=60, description="Seconds to wait for its check before answering.")]

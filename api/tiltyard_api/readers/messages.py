@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 
 from tiltyard.wire import Archive, ProblemItem
 from tiltyard.wire.model import WireModel
-from tiltyard.wire.plugins import Task
+from tiltyard.wire.plugins import PLUGIN_NAME, PLUGIN_VERSION, Task
 
 
 class Bounds(WireModel):
@@ -67,8 +67,8 @@ class ReadPlugin(WireModel):
     """A plugin in which all is in form."""
 
     kind: Literal["plugin"] = "plugin"
-    name: str = Field(pattern=r"^[a-z_][a-z0-9_]{0,99}$")
-    version: str = Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+_-]{0,63}$")
+    name: str = Field(pattern=f"^{PLUGIN_NAME}$")
+    version: str = Field(pattern=f"^{PLUGIN_VERSION}$")
     description: str
     requires: list[str]
     files: int

@@ -8,11 +8,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from tiltyard.wire.plugins import PluginPin, PluginState
+from tiltyard.wire.plugins import PLUGIN_VERSION, PluginPin, PluginState
 from tiltyard.wire.problems import ProblemItem
 from tiltyard_orchestrator.domain.parameters import did_you_mean, listed, shown
 
-PLUGIN = re.compile(r"([A-Za-z_][A-Za-z0-9_]{0,99})(?:\s*==\s*([0-9A-Za-z][0-9A-Za-z.+_-]{0,63}))?")
+PLUGIN = re.compile(rf"([A-Za-z_][A-Za-z0-9_]{{0,99}})(?:\s*==\s*({PLUGIN_VERSION}))?")
 """A plugin as it is named: by its name, or by name and version."""
 
 Known = Mapping[str, Mapping[str, PluginState]]

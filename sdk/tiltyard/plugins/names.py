@@ -6,13 +6,14 @@ import sys
 from collections.abc import Collection
 
 from tiltyard.plugins.problems import problem
+from tiltyard.wire.plugins import PLUGIN_NAME, PLUGIN_VERSION
 from tiltyard.wire.problems import ProblemItem
 
 BUILT_IN = "tiltyard_plugins"
 """The collection that comes with every testbed."""
 
-_NAME = re.compile(r"[a-z_][a-z0-9_]{0,99}")
-_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_-]{0,63}")
+_NAME = re.compile(PLUGIN_NAME)
+_VERSION = re.compile(PLUGIN_VERSION)
 # Python imports the first three by itself when it starts, wherever it finds them first.
 _RESERVED = frozenset({"sitecustomize", "usercustomize", "__main__", "dioptra"})
 

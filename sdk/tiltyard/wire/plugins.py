@@ -7,6 +7,10 @@ from pydantic import Field
 
 from tiltyard.wire.model import Json, Text, WireModel
 
+PLUGIN_NAME = r"[a-z_][a-z0-9_]{0,99}"
+PLUGIN_VERSION = r"[0-9A-Za-z][0-9A-Za-z.+_-]{0,63}"
+"""Of the whole of a version, as of a name: patterns without their ends."""
+
 
 class Kind(StrEnum):
     """What a task takes and gives, as far as the catalogue tells types apart."""

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from tiltyard.wire.archives import Parameter
-from tiltyard.wire.plugins import Type
+from tiltyard.wire.plugins import PLUGIN_NAME, PLUGIN_VERSION, Type
 from tiltyard.wire.problems import ProblemItem
 from tiltyard_orchestrator.domain.graph.artifacts import read_input, read_output
 from tiltyard_orchestrator.domain.graph.declared import Declared, place_of
@@ -43,7 +43,7 @@ _NAMED = ("parameters", "artifact_inputs", "graph")
 """The parts whose names references may be to."""
 _READ_ANYWAY = ("graph", "artifact_outputs")
 """The parts in which what stands under a bad name can be wrong in itself."""
-_PIN = re.compile(r"[a-z_][a-z0-9_]{0,99}(==[0-9A-Za-z][0-9A-Za-z.+_-]{0,63})?")
+_PIN = re.compile(f"{PLUGIN_NAME}(=={PLUGIN_VERSION})?")
 _NO_NAMES = ("yes", "no", "on", "off", "true", "false", "null", "~")
 _Part = TypeVar("_Part")
 
